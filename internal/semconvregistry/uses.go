@@ -1,0 +1,57 @@
+package semconvregistry
+
+import (
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Uses are the attributes of one metric, event or span.
+type Uses []Use
+
+// Find gives the use of an attribute, and false where there is none.
+func (us Uses) Find(name string) (Use, bool) {
+	for _, u := range us {
+		if u.ID == name {
+			return u, true
+		}
+	}
+	return Use{}, false
+}
+
+var otelTypes = map[string]attribute.Type{
+	"string": attribute.STRING, "int": attribute.INT64, "double": attribute.FLOAT64, "boolean": attribute.BOOL,
+	"string[]": attribute.STRINGSLICE, "int[]": attribute.INT64SLICE, "double[]": attribute.FLOAT64SLICE, "boolean[]": attribute.BOOLSLICE,
+}
+
+// Check holds emitted attributes against us and joins an error for each
+// attribute that us does not list, that has another type, whose value is not
+// one of those listed, that comes twice, and for each required one that is
+// absent. Whether a condition is met is for the caller to know.
+func (us Uses) Check(emitted []attribute.KeyValue) error {
+	var wrong []error
+	seen := map[string]bool{}
+	for _, kv := range emitted {
+		name := string(kv.Key)
+		if seen[name] {
+			wrong = append(wrong, fmt.Errorf("%s is there twice", name))
+		}
+		seen[name] = true
+		use, ok := us.Find(name)
+		switch {
+		case !ok:
+			wrong = append(wrong, fmt.Errorf("%s is not defined here", name))
+		case kv.Value.Type() != otelTypes[use.Type]:
+			wrong = append(wrong, fmt.Errorf("%s is a %s, not a %s", name, kv.Value.Type(), use.Type))
+		case kv.Value.Type() == attribute.STRING && !use.Takes(kv.Value.AsString()):
+			wrong = append(wrong, fmt.Errorf("%s has the value %q, which is not defined here", name, kv.Value.AsString()))
+		}
+	}
+	for _, u := range us {
+		if u.Level == Required && !seen[u.ID] {
+			wrong = append(wrong, fmt.Errorf("%s is required and absent", u.ID))
+		}
+	}
+	return errors.Join(wrong...)
+}

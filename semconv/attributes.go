@@ -1,0 +1,458 @@
+// Code generated from semconv/registry. DO NOT EDIT.
+
+package semconv
+
+import "go.opentelemetry.io/otel/attribute"
+
+// Keys of the attributes that locks define.
+const (
+	// LockTargetKey is the attribute "lock.target". The declared name of a
+	// family of locks.
+	//
+	// Chosen by the program, or derived from the pattern of a key. Names beyond
+	// the cap on targets are reported as `_OTHER`.
+	//
+	// Type: string
+	// Examples: "projects", "cron.nightly", "_OTHER"
+	LockTargetKey = attribute.Key("lock.target")
+
+	// LockKeyPatternKey is the attribute "lock.key_pattern". The pattern of the
+	// target's keys, every variable part of which is `*`.
+	//
+	// The key itself is never reported.
+	//
+	// Type: string
+	// Examples: "lock:project:*", "lock:cron:nightly"
+	LockKeyPatternKey = attribute.Key("lock.key_pattern")
+
+	// LockOperationNameKey is the attribute "lock.operation.name". The
+	// operation on the lock.
+	//
+	// Type: enum
+	LockOperationNameKey = attribute.Key("lock.operation.name")
+
+	// LockModeKey is the attribute "lock.mode". Whether the caller waits for a
+	// busy lock.
+	//
+	// Type: enum
+	LockModeKey = attribute.Key("lock.mode")
+
+	// LockOutcomeKey is the attribute "lock.outcome". How the operation ended.
+	//
+	// Type: enum
+	LockOutcomeKey = attribute.Key("lock.outcome")
+
+	// LockFailurePolicyKey is the attribute "lock.failure_policy". What a
+	// failure means for the caller's work.
+	//
+	// Type: enum
+	LockFailurePolicyKey = attribute.Key("lock.failure_policy")
+
+	// LockActionKey is the attribute "lock.action". The kind of failure that a
+	// record reports.
+	//
+	// The last part of the event name, as an attribute: some log stores drop
+	// the event name. Together with `lock.target` it is the key by which
+	// reports are throttled.
+	//
+	// Type: enum
+	LockActionKey = attribute.Key("lock.action")
+
+	// LockBackendNameKey is the attribute "lock.backend.name". The name of what
+	// stores the locks.
+	//
+	// A name, not an address. Two backends in one process need two names to be
+	// told apart.
+	//
+	// Type: string
+	// Examples: "redis", "memory"
+	LockBackendNameKey = attribute.Key("lock.backend.name")
+
+	// LockWaitTimeoutKey is the attribute "lock.wait.timeout". How long the
+	// caller is willing to wait for a busy lock, in seconds.
+	//
+	// Type: double
+	// Examples: 3, 0.5
+	LockWaitTimeoutKey = attribute.Key("lock.wait.timeout")
+
+	// LockRetriesKey is the attribute "lock.retries". The number of attempts
+	// after the first.
+	//
+	// Type: int
+	// Examples: 0, 4
+	LockRetriesKey = attribute.Key("lock.retries")
+
+	// LockTTLKey is the attribute "lock.ttl". The lease's time to live as asked
+	// for, in seconds.
+	//
+	// Type: double
+	// Examples: 10, 0.25
+	LockTTLKey = attribute.Key("lock.ttl")
+
+	// LockHoldDurationKey is the attribute "lock.hold.duration". How long the
+	// lock had been held, in seconds.
+	//
+	// From the reply that granted it.
+	//
+	// Type: double
+	// Examples: 0.042, 12.7
+	LockHoldDurationKey = attribute.Key("lock.hold.duration")
+
+	// LockHoldUtilizationKey is the attribute "lock.hold.utilization". The part
+	// of its time to live for which the lease was held, as a ratio.
+	//
+	// From the start of the request that acquired it, as its time to live
+	// counts from there too. Above 1 the lease ran out while it was held.
+	//
+	// Type: double
+	// Examples: 0.04, 1.3
+	LockHoldUtilizationKey = attribute.Key("lock.hold.utilization")
+
+	// LockReportResultKey is the attribute "lock.report.result". What became of
+	// a report.
+	//
+	// Type: enum
+	LockReportResultKey = attribute.Key("lock.report.result")
+
+	// LockReportSuppressedCountKey is the attribute
+	// "lock.report.suppressed_count". The number of records of this action and
+	// target that were held back since the last one that went out.
+	//
+	// Zero is written too, so that occurrences are the number of records plus
+	// the sum of this attribute.
+	//
+	// Type: int
+	// Examples: 0, 9421
+	LockReportSuppressedCountKey = attribute.Key("lock.report.suppressed_count")
+
+	// LockReportSuppressedSinceKey is the attribute
+	// "lock.report.suppressed_since". When the last record of this action and
+	// target went out, RFC 3339 in UTC.
+	//
+	// Type: string
+	// Examples: "2026-11-22T03:14:07Z"
+	LockReportSuppressedSinceKey = attribute.Key("lock.report.suppressed_since")
+
+	// LockReportSuppressedErrorTypesKey is the attribute
+	// "lock.report.suppressed_error_types". The distinct `error.type` values of
+	// the records held back, at most 8.
+	//
+	// A rare fault that hides behind a frequent one is named here.
+	//
+	// Type: string[]
+	// Examples: ["timeout", "NOAUTH"]
+	LockReportSuppressedErrorTypesKey = attribute.Key("lock.report.suppressed_error_types")
+
+	// LockReportMergedRecordsKey is the attribute "lock.report.merged_records".
+	// The number of records of a fleet that a Collector merged into this one.
+	//
+	// Written by a Collector, never by an application.
+	//
+	// Type: int
+	// Examples: 40
+	LockReportMergedRecordsKey = attribute.Key("lock.report.merged_records")
+)
+
+// Keys of OpenTelemetry's attributes to which locks give values of their own.
+const (
+	// ErrorTypeKey is the attribute "error.type" of OpenTelemetry 1.43.0. The
+	// class of the failure.
+	//
+	// One of the values listed, `_OTHER` for everything else. The text of an
+	// error is never a value.
+	//
+	// Type: enum
+	// Examples: "expired", "timeout", "READONLY"
+	ErrorTypeKey = attribute.Key("error.type")
+)
+
+// LockTarget returns the attribute "lock.target". The declared name of a
+// family of locks.
+//
+// Chosen by the program, or derived from the pattern of a key. Names beyond
+// the cap on targets are reported as `_OTHER`.
+func LockTarget(val string) attribute.KeyValue {
+	return LockTargetKey.String(val)
+}
+
+// LockKeyPattern returns the attribute "lock.key_pattern". The pattern of
+// the target's keys, every variable part of which is `*`.
+//
+// The key itself is never reported.
+func LockKeyPattern(val string) attribute.KeyValue {
+	return LockKeyPatternKey.String(val)
+}
+
+// LockBackendName returns the attribute "lock.backend.name". The name of
+// what stores the locks.
+//
+// A name, not an address. Two backends in one process need two names to be
+// told apart.
+func LockBackendName(val string) attribute.KeyValue {
+	return LockBackendNameKey.String(val)
+}
+
+// LockWaitTimeout returns the attribute "lock.wait.timeout". How long the
+// caller is willing to wait for a busy lock, in seconds.
+func LockWaitTimeout(val float64) attribute.KeyValue {
+	return LockWaitTimeoutKey.Float64(val)
+}
+
+// LockRetries returns the attribute "lock.retries". The number of attempts
+// after the first.
+func LockRetries(val int) attribute.KeyValue {
+	return LockRetriesKey.Int(val)
+}
+
+// LockTTL returns the attribute "lock.ttl". The lease's time to live as
+// asked for, in seconds.
+func LockTTL(val float64) attribute.KeyValue {
+	return LockTTLKey.Float64(val)
+}
+
+// LockHoldDuration returns the attribute "lock.hold.duration". How long the
+// lock had been held, in seconds.
+//
+// From the reply that granted it.
+func LockHoldDuration(val float64) attribute.KeyValue {
+	return LockHoldDurationKey.Float64(val)
+}
+
+// LockHoldUtilization returns the attribute "lock.hold.utilization". The
+// part of its time to live for which the lease was held, as a ratio.
+//
+// From the start of the request that acquired it, as its time to live
+// counts from there too. Above 1 the lease ran out while it was held.
+func LockHoldUtilization(val float64) attribute.KeyValue {
+	return LockHoldUtilizationKey.Float64(val)
+}
+
+// LockReportSuppressedCount returns the attribute
+// "lock.report.suppressed_count". The number of records of this action and
+// target that were held back since the last one that went out.
+//
+// Zero is written too, so that occurrences are the number of records plus
+// the sum of this attribute.
+func LockReportSuppressedCount(val int) attribute.KeyValue {
+	return LockReportSuppressedCountKey.Int(val)
+}
+
+// LockReportSuppressedSince returns the attribute
+// "lock.report.suppressed_since". When the last record of this action and
+// target went out, RFC 3339 in UTC.
+func LockReportSuppressedSince(val string) attribute.KeyValue {
+	return LockReportSuppressedSinceKey.String(val)
+}
+
+// LockReportSuppressedErrorTypes returns the attribute
+// "lock.report.suppressed_error_types". The distinct `error.type` values of
+// the records held back, at most 8.
+//
+// A rare fault that hides behind a frequent one is named here.
+func LockReportSuppressedErrorTypes(val ...string) attribute.KeyValue {
+	return LockReportSuppressedErrorTypesKey.StringSlice(val)
+}
+
+// LockReportMergedRecords returns the attribute
+// "lock.report.merged_records". The number of records of a fleet that a
+// Collector merged into this one.
+//
+// Written by a Collector, never by an application.
+func LockReportMergedRecords(val int) attribute.KeyValue {
+	return LockReportMergedRecordsKey.Int(val)
+}
+
+// Values of lock.operation.name.
+var (
+	// Taking the lock, waiting included.
+	LockOperationNameAcquire = LockOperationNameKey.String("acquire")
+	// Giving the lock back.
+	LockOperationNameRelease = LockOperationNameKey.String("release")
+	// Prolonging a lease that is still held.
+	LockOperationNameExtend = LockOperationNameKey.String("extend")
+	// What the library does on its own about leases that nobody will release.
+	//
+	// Counted in `lock.attempts` only. It makes no span and is never reported.
+	LockOperationNameCleanup = LockOperationNameKey.String("cleanup")
+)
+
+// Values of lock.mode.
+var (
+	// The caller waits for a busy lock, up to `lock.wait.timeout`.
+	LockModeWait = LockModeKey.String("wait")
+	// The caller tries once and skips its work where the lock is busy.
+	LockModeTry = LockModeKey.String("try")
+)
+
+// Values of lock.outcome.
+var (
+	// The lock was taken.
+	LockOutcomeAcquired = LockOutcomeKey.String("acquired")
+	// Another holder kept the lock to the end of the wait. Not an error.
+	LockOutcomeContended = LockOutcomeKey.String("contended")
+	// Another holder had the lock and the caller did not want to wait. Not an
+	// error.
+	LockOutcomeSkipped = LockOutcomeKey.String("skipped")
+	// The caller's context ended while the lock was busy, or before the call.
+	LockOutcomeCanceled = LockOutcomeKey.String("canceled")
+	// Locking is switched off. The work ran unprotected, the backend was not
+	// asked.
+	LockOutcomeDisabled = LockOutcomeKey.String("disabled")
+	// The backend failed to answer whether the lock is free. What happened then
+	// is in `lock.failure_policy`.
+	LockOutcomeBackendError = LockOutcomeKey.String("backend_error")
+	// The lock was given back in time.
+	LockOutcomeReleased = LockOutcomeKey.String("released")
+	// The lease was gone at release, or the backend failed. Which of both is in
+	// `error.type`.
+	LockOutcomeReleaseError = LockOutcomeKey.String("release_error")
+	// The lease was prolonged.
+	LockOutcomeExtended = LockOutcomeKey.String("extended")
+	// The lease was gone, or the backend failed. Which of both is in
+	// `error.type`.
+	LockOutcomeExtendError = LockOutcomeKey.String("extend_error")
+	// A lease that nobody would have released was removed from the backend.
+	LockOutcomeCleaned = LockOutcomeKey.String("cleaned")
+	// Such a lease could not be removed. It blocks others until it expires.
+	LockOutcomeCleanupError = LockOutcomeKey.String("cleanup_error")
+	// A lease was garbage-collected without a release. The backend was not
+	// touched.
+	LockOutcomeAbandoned = LockOutcomeKey.String("abandoned")
+)
+
+// Values of lock.failure_policy.
+var (
+	// The work goes on as if nothing had failed, without protection.
+	LockFailurePolicyOpen = LockFailurePolicyKey.String("open")
+	// The caller gets an error. An acquire that fails so runs nothing.
+	LockFailurePolicyClosed = LockFailurePolicyKey.String("closed")
+)
+
+// Values of lock.action.
+var (
+	// An acquire failed at the backend.
+	LockActionBackendError = LockActionKey.String("backend_error")
+	// A release failed, or found its lease gone.
+	LockActionReleaseError = LockActionKey.String("release_error")
+	// An extend failed, or found its lease gone.
+	LockActionExtendError = LockActionKey.String("extend_error")
+)
+
+// Values of lock.report.result.
+var (
+	// The record went out.
+	LockReportResultEmitted = LockReportResultKey.String("emitted")
+	// The record was held back within its window. The next one of its key
+	// carries the number.
+	LockReportResultSuppressed = LockReportResultKey.String("suppressed")
+	// More keys than the throttle holds. The record was held back by the gate
+	// that all of them share.
+	LockReportResultOverflow = LockReportResultKey.String("overflow")
+	// A log handler was stuck or panicked. The report is lost, the caller's
+	// request was not.
+	LockReportResultDropped = LockReportResultKey.String("dropped")
+)
+
+// Values of error.type.
+var (
+	// The lease ran out while it was held. Another holder may have run at the
+	// same time.
+	ErrorTypeExpired = ErrorTypeKey.String("expired")
+	// The key vanished before the lease ran out, for example by FLUSHALL, a
+	// restart or a failover.
+	ErrorTypeLost = ErrorTypeKey.String("lost")
+	// Another token holds the key. Two holders are proven.
+	ErrorTypeStolen = ErrorTypeKey.String("stolen")
+	// No answer in time. Nobody knows whether the backend carried the command
+	// out.
+	ErrorTypeTimeout = ErrorTypeKey.String("timeout")
+	// Nothing listens at the backend's address.
+	ErrorTypeConnectionRefused = ErrorTypeKey.String("connection_refused")
+	// The connection broke. Nobody knows whether the backend carried the
+	// command out.
+	ErrorTypeEOF = ErrorTypeKey.String("eof")
+	// No free connection in the client's pool. The command was not sent.
+	ErrorTypePoolExhausted = ErrorTypeKey.String("pool_exhausted")
+	// The client was closed. The command was not sent.
+	ErrorTypeClosed = ErrorTypeKey.String("closed")
+	// The server is a read-only replica, as after a failover that the client
+	// has not noticed.
+	ErrorTypeReadOnly = ErrorTypeKey.String("READONLY")
+	// The server is still loading its dataset.
+	ErrorTypeLoading = ErrorTypeKey.String("LOADING")
+	// The server reached `maxmemory` and refuses writes.
+	ErrorTypeOOM = ErrorTypeKey.String("OOM")
+	// The server asks for a password and got none.
+	ErrorTypeNoAuth = ErrorTypeKey.String("NOAUTH")
+	// Wrong user name or password.
+	ErrorTypeWrongPass = ErrorTypeKey.String("WRONGPASS")
+	// The user may not run the command or touch the key.
+	ErrorTypeNoPerm = ErrorTypeKey.String("NOPERM")
+	// The server runs in protected mode and takes local connections only.
+	ErrorTypeDenied = ErrorTypeKey.String("DENIED")
+	// The key holds something that is not a lock.
+	ErrorTypeWrongType = ErrorTypeKey.String("WRONGTYPE")
+	// The cluster does not serve this slot.
+	ErrorTypeClusterDown = ErrorTypeKey.String("CLUSTERDOWN")
+	// The slot lives on another node and the client did not follow.
+	ErrorTypeMoved = ErrorTypeKey.String("MOVED")
+	// The slot is on its way to another node and the client did not follow.
+	ErrorTypeAsk = ErrorTypeKey.String("ASK")
+	// The slot is on its way to another node and the keys are on both.
+	ErrorTypeTryAgain = ErrorTypeKey.String("TRYAGAIN")
+	// One command named keys of two slots.
+	ErrorTypeCrossSlot = ErrorTypeKey.String("CROSSSLOT")
+	// The replica lost its master and does not serve stale data.
+	ErrorTypeMasterDown = ErrorTypeKey.String("MASTERDOWN")
+	// The server can not persist to disk and refuses writes.
+	ErrorTypeMisconf = ErrorTypeKey.String("MISCONF")
+	// A long script blocks the server.
+	ErrorTypeBusy = ErrorTypeKey.String("BUSY")
+	// The server does not know the script and the client did not send it again.
+	ErrorTypeNoScript = ErrorTypeKey.String("NOSCRIPT")
+	// Too few replicas are in reach for the server to take writes.
+	ErrorTypeNoReplicas = ErrorTypeKey.String("NOREPLICAS")
+	// An error to which the server gives no code of its own, such as too many
+	// clients.
+	ErrorTypeErr = ErrorTypeKey.String("ERR")
+	// Anything else.
+	ErrorTypeOther = ErrorTypeKey.String("_OTHER")
+)
+
+// IsErrorType reports whether value is one that the registry defines for
+// error.type. What it refuses is not for telemetry: text of a server can be a key,
+// and any text can become a series.
+func IsErrorType(value string) bool {
+	switch value {
+	case "expired",
+		"lost",
+		"stolen",
+		"timeout",
+		"connection_refused",
+		"eof",
+		"pool_exhausted",
+		"closed",
+		"READONLY",
+		"LOADING",
+		"OOM",
+		"NOAUTH",
+		"WRONGPASS",
+		"NOPERM",
+		"DENIED",
+		"WRONGTYPE",
+		"CLUSTERDOWN",
+		"MOVED",
+		"ASK",
+		"TRYAGAIN",
+		"CROSSSLOT",
+		"MASTERDOWN",
+		"MISCONF",
+		"BUSY",
+		"NOSCRIPT",
+		"NOREPLICAS",
+		"ERR",
+		"_OTHER":
+		return true
+	}
+	return false
+}
