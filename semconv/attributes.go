@@ -336,6 +336,8 @@ var (
 	LockActionReleaseError = LockActionKey.String("release_error")
 	// An extend failed, or found its lease gone.
 	LockActionExtendError = LockActionKey.String("extend_error")
+	// Several, in a throttle whose table is full.
+	LockActionOther = LockActionKey.String("_OTHER")
 )
 
 // Values of lock.report.result.

@@ -3,6 +3,7 @@ package semconvregistry
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -25,6 +26,15 @@ var otelTypes = map[string]attribute.Type{
 	"string[]": attribute.STRINGSLICE, "int[]": attribute.INT64SLICE, "double[]": attribute.FLOAT64SLICE, "boolean[]": attribute.BOOLSLICE,
 }
 
+// hasType also takes the list that package log/slog's bridge makes of a []string:
+// OTLP tells the two no further apart.
+func hasType(v attribute.Value, want string) bool {
+	if v.Type() == attribute.SLICE && want == "string[]" {
+		return !slices.ContainsFunc(v.AsSlice(), func(v attribute.Value) bool { return v.Type() != attribute.STRING })
+	}
+	return v.Type() == otelTypes[want]
+}
+
 // Check holds emitted attributes against us and joins an error for each
 // attribute that us does not list, that has another type, whose value is not
 // one of those listed, that comes twice, and for each required one that is
@@ -42,7 +52,7 @@ func (us Uses) Check(emitted []attribute.KeyValue) error {
 		switch {
 		case !ok:
 			wrong = append(wrong, fmt.Errorf("%s is not defined here", name))
-		case kv.Value.Type() != otelTypes[use.Type]:
+		case !hasType(kv.Value, use.Type):
 			wrong = append(wrong, fmt.Errorf("%s is a %s, not a %s", name, kv.Value.Type(), use.Type))
 		case kv.Value.Type() == attribute.STRING && !use.Takes(kv.Value.AsString()):
 			wrong = append(wrong, fmt.Errorf("%s has the value %q, which is not defined here", name, kv.Value.AsString()))

@@ -98,6 +98,8 @@ const (
 	ActionReleaseError ActionAttr = "release_error"
 	// An extend failed, or found its lease gone.
 	ActionExtendError ActionAttr = "extend_error"
+	// Several, in a throttle whose table is full.
+	ActionOther ActionAttr = "_OTHER"
 )
 
 // ReportResultAttr is a value of the attribute "lock.report.result". What
