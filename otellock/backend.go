@@ -1,0 +1,55 @@
+package otellock
+
+import (
+	"context"
+	"time"
+)
+
+// A Backend stores leases. It makes single attempts: the [Locker] waits,
+// retries, measures and reports.
+//
+// Every method must return by the deadline of its context, which is always set,
+// must send its command at most once, and must be safe for concurrent use. A
+// context that has ended already is an error that wraps its Err, and nothing is
+// sent.
+//
+// An error other than [ErrLost] and [ErrStolen] means that the backend could not
+// do what was asked, or that nobody knows whether it did. Such an error may name
+// its class by a method ErrorType() string, one of the values of the error.type
+// attribute in package semconv; without it the class is derived from the errors
+// of packages context, net, io and syscall.
+//
+// Package backendtest holds the conformance suite for implementations.
+type Backend interface {
+	// Acquire takes the key for the token if the key is free. If this very token
+	// holds it already, it grants again and sets the expiry anew. A key held by
+	// another token is not an error: the answer is Grant{}, nil.
+	Acquire(ctx context.Context, c Claim) (Grant, error)
+	// Extend sets the time to live of a key that the token still holds. It
+	// returns ErrLost where the key is absent and ErrStolen where another token
+	// holds it. It never creates a key.
+	Extend(ctx context.Context, c Claim) error
+	// Release removes a key that the token still holds, and nothing else. It
+	// returns ErrLost where the key is absent and ErrStolen where another token
+	// holds it. Claim.TTL is not looked at.
+	Release(ctx context.Context, c Claim) error
+}
+
+// A Claim is one holder's wish for one key.
+type Claim struct {
+	Key   string        // the full key as stored
+	Token string        // unique to the holder; proves ownership
+	TTL   time.Duration // time to live, at least one millisecond
+}
+
+// String is the time to live alone: a Claim that is printed shows neither key
+// nor token.
+func (c Claim) String() string { return "claim for " + c.TTL.String() }
+
+// GoString is String.
+func (c Claim) GoString() string { return c.String() }
+
+// A Grant is the answer to [Backend.Acquire].
+type Grant struct {
+	Acquired bool // the claim's token holds the key now
+}

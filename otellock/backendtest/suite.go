@@ -1,0 +1,140 @@
+package backendtest
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock"
+)
+
+const (
+	long    = time.Minute            // a lease that does not expire during a check
+	short   = 150 * time.Millisecond // a lease that does
+	call    = 5 * time.Second        // the deadline of a call
+	prompt  = time.Second            // how long a call without work may take
+	between = 2 * time.Millisecond   // longest pause between two looks at a condition
+)
+
+// A suite is one check's view of its backend.
+type suite struct {
+	testing.TB
+	backend otellock.Backend
+	config
+	prefix string
+}
+
+func newSuite(t testing.TB, b otellock.Backend, cfg config) *suite {
+	t.Helper()
+	if b == nil {
+		t.Fatal("backendtest: newBackend returned nil")
+	}
+	return &suite{TB: t, backend: b, config: cfg, prefix: "backendtest:" + crand.Text() + ":"}
+}
+
+// key returns a key of this check alone.
+func (s *suite) key(name string) string { return s.prefix + name }
+
+// try acquires once and fails the test on an error. It may be called from any
+// goroutine.
+func (s *suite) try(key, token string, ttl time.Duration) bool {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), call)
+	defer cancel()
+	grant, err := s.backend.Acquire(ctx, otellock.Claim{Key: key, Token: token, TTL: ttl})
+	if err != nil {
+		s.Errorf("Acquire: %v, want no error", err)
+	}
+	return grant.Acquired && err == nil
+}
+
+// take acquires and ends the test when the key is not granted.
+func (s *suite) take(key, token string, ttl time.Duration) {
+	s.Helper()
+	if !s.try(key, token, ttl) {
+		s.Fatalf("Acquire by %q: not granted, want granted", token)
+	}
+}
+
+// refused checks that the key is not granted to the token.
+func (s *suite) refused(key, token string) {
+	s.Helper()
+	if s.try(key, token, long) {
+		s.Fatalf("Acquire by %q: granted while another holds the key", token)
+	}
+}
+
+func (s *suite) extend(key, token string, ttl time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), call)
+	defer cancel()
+	return s.backend.Extend(ctx, otellock.Claim{Key: key, Token: token, TTL: ttl})
+}
+
+func (s *suite) release(key, token string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), call)
+	defer cancel()
+	return s.backend.Release(ctx, otellock.Claim{Key: key, Token: token})
+}
+
+// want ends the test when err is not the wanted one; nil is none.
+func (s *suite) want(operation string, err, want error) {
+	s.Helper()
+	if !errors.Is(err, want) {
+		s.Fatalf("%s: %v, want %v", operation, err, want)
+	}
+}
+
+// frees waits until the token is granted the key, which somebody else's lease
+// still holds, and returns how long that took since the given time.
+func (s *suite) frees(key, token string, since time.Time, within time.Duration) time.Duration {
+	s.Helper()
+	if s.fastForward != nil {
+		s.fastForward(within)
+	}
+	for {
+		granted := s.try(key, token, long)
+		took := time.Since(since)
+		switch {
+		case granted:
+			return took
+		case s.fastForward != nil || took > within || s.Failed():
+			s.Fatalf("the key is not free after %v", within)
+		}
+		pause(between)
+	}
+}
+
+// outlasts checks that the token still holds the key after the time has passed.
+func (s *suite) outlasts(key, token string, d time.Duration) {
+	s.Helper()
+	if s.fastForward != nil {
+		s.fastForward(d)
+	}
+	for end := time.Now().Add(d); ; pause(between) {
+		s.refused(key, "rival of "+token)
+		if s.fastForward != nil || time.Now().After(end) {
+			return
+		}
+	}
+}
+
+// promptly runs a call that has nothing to wait for, and ends the test when it
+// waits all the same. The call must not end the test itself.
+func (s *suite) promptly(operation string, f func() error) error {
+	s.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(prompt):
+		s.Fatalf("%s has not returned after %v", operation, prompt)
+		return nil
+	}
+}
+
+// pause waits up to d, so that contenders do not march in step.
+func pause(d time.Duration) { <-time.After(rand.N(d) + 1) }

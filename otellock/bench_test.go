@@ -1,0 +1,197 @@
+package otellock_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/memorybackend"
+	"github.com/otellock/otellock-go/semconv"
+	"github.com/otellock/otellock-go/semconv/lockconv"
+)
+
+// The telemetry that a lock runs under: none, an SDK that records every span,
+// and one that samples none. Spans go to a processor that drops them, so that
+// making them is measured and exporting them is not.
+var benchTelemetry = []struct {
+	name      string
+	providers func() (trace.TracerProvider, metric.MeterProvider)
+}{
+	{"noop", func() (trace.TracerProvider, metric.MeterProvider) {
+		return tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider()
+	}},
+	{"sdk", func() (trace.TracerProvider, metric.MeterProvider) {
+		return sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(dropSpans{})),
+			sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	}},
+	{"unsampled", func() (trace.TracerProvider, metric.MeterProvider) {
+		return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()), sdktrace.WithSpanProcessor(dropSpans{})),
+			sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	}},
+}
+
+type dropSpans struct{}
+
+func (dropSpans) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (dropSpans) OnEnd(sdktrace.ReadOnlySpan)                     {}
+func (dropSpans) Shutdown(context.Context) error                  { return nil }
+func (dropSpans) ForceFlush(context.Context) error                { return nil }
+
+func nothing(context.Context) error { return nil }
+
+// BenchmarkDo is one uncontended Do on the memory backend, beside the same work
+// written by hand: the ratio is what the library costs.
+func BenchmarkDo(b *testing.B) {
+	for _, tel := range benchTelemetry {
+		b.Run(tel.name+"/otellock", func(b *testing.B) {
+			tracers, meters := tel.providers()
+			locker, err := otellock.New(memorybackend.New(),
+				otellock.WithTracerProvider(tracers), otellock.WithMeterProvider(meters))
+			if err != nil {
+				b.Fatal(err)
+			}
+			target, err := locker.Target("projects", "lock:projects:*")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := target.Mutex("42").Do(ctx, nothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(tel.name+"/floor", func(b *testing.B) {
+			tracers, meters := tel.providers()
+			f := newFloor(memorybackend.New(), tracers, meters)
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := f.do(ctx, "42", nothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A floor is what a careful engineer would write by hand around two backend
+// calls: the same two spans with the same attributes, the same counters,
+// histograms and up-down counter with options made in advance, and nothing else:
+// no waiting, no errors, no lease, no panic safety, no time limits.
+type floor struct {
+	backend                     otellock.Backend
+	tracer                      trace.Tracer
+	acquireSpan, releaseSpan    []trace.SpanStartOption
+	attempts                    metric.Int64Counter
+	acquireTime, hold, use      metric.Float64Histogram
+	held                        metric.Int64UpDownCounter
+	acquired, released, oneHeld []metric.AddOption
+	timeAttrs, targetAttrs      []metric.RecordOption
+}
+
+func newFloor(backend otellock.Backend, tracers trace.TracerProvider, meters metric.MeterProvider) *floor {
+	meter := meters.Meter("floor")
+	set := func(attrs ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(attrs...))
+	}
+	start := func(attrs ...attribute.KeyValue) []trace.SpanStartOption {
+		return []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attrs...)}
+	}
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	target, pattern, name := semconv.LockTarget("projects"), semconv.LockKeyPattern("lock:projects:*"), semconv.LockBackendName("memory")
+	f := &floor{
+		backend: backend,
+		tracer:  tracers.Tracer("floor"),
+		acquireSpan: start(semconv.LockModeWait, semconv.LockWaitTimeout(3), semconv.LockOperationNameAcquire,
+			target, pattern, name),
+		releaseSpan: start(semconv.LockOperationNameRelease, target, pattern, name),
+		acquired:    []metric.AddOption{set(target, name, semconv.LockOperationNameAcquire, semconv.LockOutcomeAcquired)},
+		released:    []metric.AddOption{set(target, name, semconv.LockOperationNameRelease, semconv.LockOutcomeReleased)},
+		oneHeld:     []metric.AddOption{set(target, name)},
+		timeAttrs:   []metric.RecordOption{set(target, name, semconv.LockOutcomeAcquired)},
+		targetAttrs: []metric.RecordOption{set(target, name)},
+	}
+	attempts, err := lockconv.NewAttempts(meter)
+	must(err)
+	acquire, err := lockconv.NewAcquireDuration(meter)
+	must(err)
+	hold, err := lockconv.NewHoldDuration(meter)
+	must(err)
+	use, err := lockconv.NewHoldUtilization(meter)
+	must(err)
+	held, err := lockconv.NewHeld(meter)
+	must(err)
+	f.attempts, f.acquireTime, f.hold, f.use, f.held = attempts.Inst(), acquire.Inst(), hold.Inst(), use.Inst(), held.Inst()
+	return f
+}
+
+func (f *floor) do(ctx context.Context, id string, fn func(context.Context) error) error {
+	const ttl = 10 * time.Second
+	var raw [16]byte
+	for i := range raw {
+		raw[i] = byte(rand.Uint32())
+	}
+	claim := otellock.Claim{Key: "lock:projects:" + id, Token: hex.EncodeToString(raw[:]), TTL: ttl}
+
+	start := time.Now()
+	actx, span := f.tracer.Start(ctx, "acquire projects", f.acquireSpan...)
+	grant, err := f.backend.Acquire(actx, claim)
+	if err != nil || !grant.Acquired {
+		span.SetStatus(codes.Error, "failed")
+		span.End()
+		return errors.New("not acquired")
+	}
+	granted := time.Now()
+	f.attempts.Add(actx, 1, f.acquired...)
+	f.acquireTime.Record(actx, granted.Sub(start).Seconds(), f.timeAttrs...)
+	f.held.Add(actx, 1, f.oneHeld...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.LockOutcomeAcquired, semconv.LockRetries(0))
+	}
+	span.End()
+
+	fnErr := fn(ctx)
+
+	rctx, span := f.tracer.Start(ctx, "release projects", f.releaseSpan...)
+	if err := f.backend.Release(rctx, claim); err != nil {
+		span.SetStatus(codes.Error, "failed")
+		span.End()
+		return err
+	}
+	end := time.Now()
+	held := end.Sub(granted)
+	f.attempts.Add(rctx, 1, f.released...)
+	f.hold.Record(rctx, held.Seconds(), f.targetAttrs...)
+	f.use.Record(rctx, float64(end.Sub(start))/float64(ttl), f.targetAttrs...)
+	f.held.Add(rctx, -1, f.oneHeld...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.LockOutcomeReleased, semconv.LockHoldUtilization(float64(end.Sub(start))/float64(ttl)),
+			semconv.LockHoldDuration(held.Seconds()))
+	}
+	span.End()
+	return fnErr
+}
+
+var _ = slog.New
+var _ = io.Discard

@@ -1,0 +1,53 @@
+// Package otellock is a distributed lock whose every operation is a span, whose
+// every outcome is counted, and whose failures are warnings.
+//
+// A [Locker] stands on a [Backend]: Redis by package redisbackend, or the memory
+// of this process by package memorybackend. It declares a [Target] for each
+// collection that is guarded, and a Target makes a [Mutex] for each request:
+//
+//	projects, err := locker.Target("projects", "lock:projects:*")
+//	...
+//	err = projects.Mutex(id).Do(ctx, func(ctx context.Context) error {
+//		return store.Save(ctx, project)
+//	})
+//	if errors.Is(err, otellock.ErrContended) {
+//		http.Error(w, "somebody else is saving this project", http.StatusConflict)
+//	}
+//
+// # What it promises
+//
+// The lock fails open: if the backend fails, the function runs, unprotected, and
+// the failure is reported; [WithFailClosed] chooses the opposite where a stale
+// write hurts more than a failed request. The function never runs twice, and its
+// own errors are never taken for the lock's.
+//
+// An acquire ends by the caller's deadline, and by the wait plus one attempt
+// timeout ([WithWait], [WithAttemptTimeout]). A release adds one attempt timeout
+// at most, and happens although the caller has gone. These bounds hold for a
+// backend that keeps to the deadlines of its contexts.
+//
+// Telemetry never breaks a lock: a report is handed over beside the caller, who
+// waits 50 ms for it at most. What a handler that is stuck or panics costs is
+// reports, and they are counted.
+//
+// # What it does not promise
+//
+// A lease is not a fence: a holder that is stopped for longer than its time to
+// live goes on writing when it wakes up. Fail-open means unprotected. TryDo
+// excludes others at the same time; it does not keep the same work from being
+// done twice in a row. A backend that replicates asynchronously can grant a lock
+// twice around a failover.
+//
+// # What it emits
+//
+// Package semconv is the contract, and its README the reference. Only the API of
+// OpenTelemetry is used here: whichever SDK the process sets up receives it, for
+// example that of package exporter.
+//
+// Warnings go to the global logger provider, as it is at the time. Where there
+// is none, they go to [log/slog.Default]: one a minute for each action and
+// target, with the number of those that were held back. Contention, skips,
+// cancellations and cleanups are counted and never reported.
+//
+// No key, id or token is in any span, metric, record or error text.
+package otellock

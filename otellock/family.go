@@ -1,0 +1,209 @@
+package otellock
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// A family is what all locks of one target share: its bounded names, and every
+// attribute set and option slice that its telemetry needs, made once.
+type family struct {
+	locker  *Locker
+	name    string // lock.target
+	pattern keyPattern
+
+	contended *Error
+	spanNames [3]string // by operation
+	common    []attribute.KeyValue
+
+	acquireTime [outcomes][]metric.RecordOption // nil where the outcome is not recorded
+	targetOnly  []metric.RecordOption
+	gauge       []metric.AddOption
+
+	suppress [3]func(now time.Time, errorType string) bool // by failing operation; nil without a gate
+
+	counted atomic.Pointer[map[count][]metric.AddOption]
+	growing sync.Mutex
+	born    atomic.Bool
+}
+
+type operation uint8
+
+const (
+	opAcquire operation = iota
+	opRelease
+	opExtend
+	opCleanup
+)
+
+var operationAttrs = [...]attribute.KeyValue{
+	opAcquire: semconv.LockOperationNameAcquire,
+	opRelease: semconv.LockOperationNameRelease,
+	opExtend:  semconv.LockOperationNameExtend,
+	opCleanup: semconv.LockOperationNameCleanup,
+}
+
+func (o operation) String() string { return operationAttrs[o].Value.AsString() }
+
+type outcome uint8
+
+const (
+	acquired outcome = iota
+	contended
+	skipped
+	canceled
+	disabled
+	backendError
+	released
+	releaseError
+	extended
+	extendError
+	cleaned
+	cleanupError
+	abandoned
+	outcomes
+)
+
+var outcomeAttrs = [...]attribute.KeyValue{
+	acquired:     semconv.LockOutcomeAcquired,
+	contended:    semconv.LockOutcomeContended,
+	skipped:      semconv.LockOutcomeSkipped,
+	canceled:     semconv.LockOutcomeCanceled,
+	disabled:     semconv.LockOutcomeDisabled,
+	backendError: semconv.LockOutcomeBackendError,
+	released:     semconv.LockOutcomeReleased,
+	releaseError: semconv.LockOutcomeReleaseError,
+	extended:     semconv.LockOutcomeExtended,
+	extendError:  semconv.LockOutcomeExtendError,
+	cleaned:      semconv.LockOutcomeCleaned,
+	cleanupError: semconv.LockOutcomeCleanupError,
+	abandoned:    semconv.LockOutcomeAbandoned,
+}
+
+// A policy is what a failure did to the caller; none where nothing failed.
+type policy uint8
+
+const (
+	none policy = iota
+	open
+	closed
+)
+
+var policyAttrs = [...]attribute.KeyValue{
+	open:   semconv.LockFailurePolicyOpen,
+	closed: semconv.LockFailurePolicyClosed,
+}
+
+// A count is one series of lock.attempts within a family.
+type count struct {
+	op      operation
+	outcome outcome
+	policy  policy
+	class   string // error.type, empty where nothing failed
+}
+
+func newFamily(l *Locker, name string, pattern keyPattern) *family {
+	target, backend := semconv.LockTarget(name), semconv.LockBackendName(l.backendName)
+	f := &family{
+		locker:    l,
+		name:      name,
+		pattern:   pattern,
+		contended: &Error{Op: opAcquire.String(), Target: name, Type: "contended", kind: ErrContended},
+		common:    []attribute.KeyValue{target, semconv.LockKeyPattern(pattern.text), backend},
+	}
+	for op := range f.spanNames {
+		f.spanNames[op] = operation(op).String() + " " + name
+	}
+	for _, o := range []outcome{acquired, contended, canceled, backendError} {
+		f.acquireTime[o] = []metric.RecordOption{set(target, backend, outcomeAttrs[o])}
+	}
+	f.targetOnly = []metric.RecordOption{set(target, backend)}
+	f.gauge = []metric.AddOption{set(target, backend)}
+	if l.gate != nil {
+		for op := range f.suppress {
+			f.suppress[op] = opened(l.gate, actionOf(operation(op)), name)
+		}
+	}
+	f.counted.Store(&map[count][]metric.AddOption{})
+	return f
+}
+
+func set(attrs ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attrs...))
+}
+
+// add counts one operation of lock.attempts.
+func (f *family) add(ctx context.Context, n int64, c count) {
+	opts, ok := (*f.counted.Load())[c]
+	if !ok {
+		opts = f.grow(c)
+	}
+	f.locker.attempts.Add(ctx, n, opts...)
+}
+
+// grow makes the options of a series at its first use. A family has some forty
+// series at the most, so that copying the map is cheap and reading it is free.
+func (f *family) grow(c count) []metric.AddOption {
+	f.growing.Lock()
+	defer f.growing.Unlock()
+	old := *f.counted.Load()
+	if opts, ok := old[c]; ok {
+		return opts
+	}
+	attrs := []attribute.KeyValue{f.common[0], f.common[2], operationAttrs[c.op], outcomeAttrs[c.outcome]}
+	if c.class != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(c.class))
+	}
+	if c.policy != none {
+		attrs = append(attrs, policyAttrs[c.policy])
+	}
+	opts := []metric.AddOption{set(attrs...)}
+	grown := make(map[count][]metric.AddOption, len(old)+1)
+	for k, v := range old {
+		grown[k] = v
+	}
+	grown[c] = opts
+	f.counted.Store(&grown)
+	return opts
+}
+
+// bear creates the series of lost leases at zero: one that is born at 1 never
+// alerts, because its increase is 0.
+func (f *family) bear(ctx context.Context, failClosed bool) {
+	for _, class := range []string{typeExpired, typeLost, typeStolen} {
+		f.add(ctx, 0, count{opRelease, releaseError, policyOf(failClosed), class})
+		f.add(ctx, 0, count{opExtend, extendError, closed, class})
+	}
+}
+
+// rebear does it again at the first operation: the meter provider may have been
+// set after the target was declared.
+func (f *family) rebear(ctx context.Context, failClosed bool) {
+	if !f.born.Load() && f.born.CompareAndSwap(false, true) {
+		f.bear(ctx, failClosed)
+	}
+}
+
+func policyOf(failClosed bool) policy {
+	if failClosed {
+		return closed
+	}
+	return open
+}
+
+// hold counts a lease that begins (1) or ends (-1) with the same attributes.
+func (f *family) hold(ctx context.Context, n int64) {
+	f.locker.held.Add(ctx, n, f.gauge...)
+}
+
+// wait counts a request that begins (1) or ends (-1) to wait for a busy lock.
+func (f *family) wait(ctx context.Context, n int64) {
+	f.locker.waiting.Add(ctx, n, f.gauge...)
+}

@@ -1,0 +1,43 @@
+package otellock
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A hold is one lease, from the first attempt at its key to its end. It never
+// refers to the Lease that is given out, so that a forgotten one is garbage.
+type hold struct {
+	settings *settings
+	key      string
+	token    string
+	mode     mode
+	outer    *Lease // the lease that the caller's context runs under
+	manual   bool   // given out by Lock or TryLock
+
+	protected bool         // the backend granted it
+	start     time.Time    // of the request that was granted: the lease counts from here
+	granted   time.Time    // its reply
+	retries   int          // attempts after the first
+	length    atomic.Int64 // of the lease, from start, in nanoseconds
+	over      atomic.Bool  // ended, or known to be lost
+
+	ending sync.Mutex // held over Extend and the end, so that they follow each other
+	ended  bool
+	lost   *Error // what Extend found
+	result error  // of the end
+}
+
+// holds reports whether the lease is there, as far as this process knows.
+func (h *hold) holds() bool { return h.protected && !h.over.Load() }
+
+func (h *hold) deadline() time.Time { return h.start.Add(time.Duration(h.length.Load())) }
+
+func (h *hold) claim(ttl time.Duration) Claim {
+	return Claim{Key: h.key, Token: h.token, TTL: ttl}
+}
+
+func (h *hold) newError(op operation, class string, kind, cause error) *Error {
+	return &Error{Op: op.String(), Target: h.settings.family.name, Type: class, kind: kind, cause: cause}
+}

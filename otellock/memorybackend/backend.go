@@ -1,0 +1,136 @@
+// Package memorybackend keeps leases in the memory of one process: for tests,
+// command line tools, and to measure the lock itself. It excludes nobody outside
+// the process.
+package memorybackend
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock"
+)
+
+// A Backend implements [otellock.Backend]. It is safe for concurrent use and
+// starts no goroutine; time is [time.Now], so that in a testing/synctest bubble
+// leases expire by the bubble's clock.
+type Backend struct {
+	mu      sync.Mutex
+	leases  map[string]lease
+	sweepAt int // number of leases at which the expired ones are looked for
+	fault   error
+}
+
+type lease struct {
+	token   string
+	expires time.Time
+}
+
+var _ otellock.Backend = (*Backend)(nil)
+
+// minSweep keeps a small Backend from looking for expired leases all the time.
+const minSweep = 1024
+
+// New returns an empty Backend.
+func New() *Backend {
+	return &Backend{leases: make(map[string]lease), sweepAt: minSweep}
+}
+
+// Name returns "memory", the default of the attribute lock.backend.name.
+func (*Backend) Name() string { return "memory" }
+
+// Fail makes every call return err until Fail(nil), as an outage does: leases
+// stay as they are and expire meanwhile. An error of package context, net, io or
+// syscall is classed as the same error of a real server is.
+func (b *Backend) Fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fault = err
+}
+
+// Clear forgets every lease, as a restarted server does. Holders lose theirs:
+// see [otellock.ErrLost].
+func (b *Backend) Clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.leases)
+	b.sweepAt = minSweep
+}
+
+// Acquire implements [otellock.Backend].
+func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return otellock.Grant{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fault != nil {
+		return otellock.Grant{}, b.fault
+	}
+	now := time.Now()
+	l, found := b.leases[c.Key]
+	if found && l.token != c.Token && now.Before(l.expires) {
+		return otellock.Grant{}, nil
+	}
+	if !found && len(b.leases) >= b.sweepAt {
+		b.sweep(now)
+	}
+	b.leases[c.Key] = lease{token: c.Token, expires: now.Add(c.TTL)}
+	return otellock.Grant{Acquired: true}, nil
+}
+
+// Extend implements [otellock.Backend].
+func (b *Backend) Extend(ctx context.Context, c otellock.Claim) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if err := b.owned(c, now); err != nil {
+		return err
+	}
+	b.leases[c.Key] = lease{token: c.Token, expires: now.Add(c.TTL)}
+	return nil
+}
+
+// Release implements [otellock.Backend].
+func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.owned(c, time.Now()); err != nil {
+		return err
+	}
+	delete(b.leases, c.Key)
+	return nil
+}
+
+// owned says why the claim's token does not hold the key. b.mu is held.
+func (b *Backend) owned(c otellock.Claim, now time.Time) error {
+	if b.fault != nil {
+		return b.fault
+	}
+	l, found := b.leases[c.Key]
+	switch {
+	case !found || !now.Before(l.expires):
+		return otellock.ErrLost
+	case l.token != c.Token:
+		return otellock.ErrStolen
+	}
+	return nil
+}
+
+// sweep drops what nobody released in time. It runs when the number of leases
+// has doubled since the last time, so that its cost per acquire is constant and
+// at most half of the leases, or minSweep, are expired ones. b.mu is held.
+func (b *Backend) sweep(now time.Time) {
+	for key, l := range b.leases {
+		if !now.Before(l.expires) {
+			delete(b.leases, key)
+		}
+	}
+	b.sweepAt = max(minSweep, 2*len(b.leases))
+}

@@ -1,0 +1,167 @@
+package otellock
+
+import (
+	"context"
+	"errors"
+)
+
+// A Mutex is the lock of one key. It is a small value without state of its own:
+// copy it, share it, make it anew for every request. The zero Mutex, and one
+// that was made of bad ids, options or keys, gives an error from every method,
+// and nothing runs.
+type Mutex struct {
+	settings *settings
+	key      string
+	err      error
+}
+
+// With is the same lock with other options, the level of one call.
+func (m Mutex) With(opts ...LockOption) Mutex {
+	if m.settings == nil || len(opts) == 0 {
+		return m
+	}
+	s, err := m.settings.with(opts)
+	if err != nil {
+		if m.err == nil {
+			m.err = invalid(opAcquire.String(), m.settings.family.name, err.Error())
+		}
+		return m
+	}
+	m.settings = s
+	return m
+}
+
+// String is the bounded name and pattern of the lock's target, without the key.
+func (m Mutex) String() string {
+	if m.settings == nil {
+		return "<zero Mutex>"
+	}
+	return m.settings.family.name + " (" + m.settings.family.pattern.text + ")"
+}
+
+// GoString is String: the key is in no formatted text.
+func (m Mutex) GoString() string { return m.String() }
+
+// Do runs fn under the lock, waiting for it if it is busy, and releases it when
+// fn has ended, also by a panic or [runtime.Goexit]. fn never runs twice.
+//
+// It returns fn's error as it is; [ErrContended], without running fn, if the
+// lock stayed busy for the whole wait; the context's error, without running fn,
+// if the context ended first. If the backend fails, fn runs unprotected and its
+// error is returned; with [WithFailClosed] fn does not run and the error is
+// [ErrBackend]. With it also, a lease that was lost while fn ran is joined to
+// fn's error.
+//
+// The context given to fn carries the lease, see [LeaseFromContext], and is
+// otherwise the caller's: it does not end with the lease.
+func (m Mutex) Do(ctx context.Context, fn func(context.Context) error) error {
+	_, err := m.run(ctx, modeWait, fn)
+	return err
+}
+
+// TryDo is [Mutex.Do] with one attempt: if the lock is busy, fn does not run,
+// ran is false, and that is not an error. Only ran proves whether fn ran: it may
+// be true beside an error, which may be fn's.
+func (m Mutex) TryDo(ctx context.Context, fn func(context.Context) error) (ran bool, err error) {
+	return m.run(ctx, modeTry, fn)
+}
+
+// Do is [Mutex.Do] for a function with a result. The result is fn's wherever fn
+// ran, and the zero value elsewhere.
+func Do[T any](ctx context.Context, m Mutex, fn func(context.Context) (T, error)) (T, error) {
+	var result T
+	if fn == nil {
+		return result, m.Do(ctx, nil)
+	}
+	err := m.Do(ctx, func(ctx context.Context) (err error) {
+		result, err = fn(ctx)
+		return err
+	})
+	return result, err
+}
+
+// Lock takes the lock, waiting for it if it is busy; its errors are those of
+// [Mutex.Do]. The caller must release the lease. If the backend fails, the lease
+// is unprotected and the error nil, except with [WithFailClosed].
+//
+// Prefer [Mutex.Do]: it cannot forget the release, sees a lock that the same
+// context holds already, and is what [Locker.Close] waits for.
+func (m Mutex) Lock(ctx context.Context) (*Lease, error) {
+	lease, ok, err := m.lease(ctx, modeWait)
+	if err == nil && !ok {
+		return nil, m.settings.family.contended
+	}
+	return lease, err
+}
+
+// TryLock is [Mutex.Lock] with one attempt: if the lock is busy, it returns nil,
+// false, nil.
+func (m Mutex) TryLock(ctx context.Context) (lease *Lease, ok bool, err error) {
+	return m.lease(ctx, modeTry)
+}
+
+func (m Mutex) check() error {
+	if m.settings == nil && m.err == nil {
+		return invalid(opAcquire.String(), "", "the Mutex is zero; make one with Target.Mutex")
+	}
+	return m.err
+}
+
+func (m Mutex) closedError() error {
+	return &Error{Op: opAcquire.String(), Target: m.settings.family.name, Type: "closed", kind: ErrClosed}
+}
+
+func (m Mutex) run(ctx context.Context, mode mode, fn func(context.Context) error) (ran bool, err error) {
+	if err := m.check(); err != nil {
+		return false, err
+	}
+	if fn == nil {
+		return false, invalid(opAcquire.String(), m.settings.family.name, "the function is nil")
+	}
+	l := m.settings.family.locker
+	if !l.enter() {
+		return false, m.closedError()
+	}
+	defer l.calls.end()
+
+	s := &session{Context: ctx, hold: hold{settings: m.settings, key: m.key, mode: mode}}
+	s.lease.hold = &s.hold
+	ok, err := s.hold.acquire(ctx, &s.acquiring)
+	switch {
+	case err != nil:
+		return false, err
+	case !ok && mode == modeWait:
+		return false, m.settings.family.contended
+	case !ok:
+		return false, nil
+	}
+	return true, s.guard(fn)
+}
+
+// guard runs fn in the session and releases after it, whichever way it ends.
+func (s *session) guard(fn func(context.Context) error) (err error) {
+	defer func() {
+		if lost := s.hold.end(s.Context, opRelease, &s.releasing); lost != nil && s.hold.settings.failClosed {
+			err = errors.Join(err, lost)
+		}
+	}()
+	return fn(s)
+}
+
+func (m Mutex) lease(ctx context.Context, mode mode) (*Lease, bool, error) {
+	if err := m.check(); err != nil {
+		return nil, false, err
+	}
+	l := m.settings.family.locker
+	if !l.enter() {
+		return nil, false, m.closedError()
+	}
+	defer l.calls.end()
+
+	h := &hold{settings: m.settings, key: m.key, mode: mode}
+	ok, err := h.acquire(ctx, nil)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return l.handOut(h), true, nil
+}

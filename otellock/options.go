@@ -1,0 +1,204 @@
+package otellock
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Option configures a [Locker].
+type Option interface{ applyLocker(*lockerConfig) }
+
+// LockOption configures the locks of a whole [Locker], of a [Target], or of one
+// call through [Mutex.With]. The nearest one wins.
+type LockOption interface {
+	Option
+	applyLock(*lockConfig)
+}
+
+type lockerConfig struct {
+	lock           lockConfig
+	tracerProvider trace.TracerProvider
+	meterProvider  metric.MeterProvider
+	loggerProvider log.LoggerProvider
+	spanEvents     bool
+	backendName    string
+	gate           reportGate
+}
+
+type lockConfig struct {
+	ttl            time.Duration
+	wait           time.Duration
+	backoffBase    time.Duration
+	backoffMax     time.Duration
+	attemptTimeout time.Duration
+	failClosed     bool
+	disabled       bool
+	logger         *slog.Logger
+}
+
+func newLockerConfig(opts []Option) lockerConfig {
+	c := lockerConfig{
+		lock: lockConfig{
+			ttl:            10 * time.Second,
+			wait:           3 * time.Second,
+			backoffBase:    10 * time.Millisecond,
+			backoffMax:     200 * time.Millisecond,
+			attemptTimeout: 250 * time.Millisecond,
+		},
+		spanEvents: true,
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.applyLocker(&c)
+		}
+	}
+	return c
+}
+
+func (c lockConfig) with(opts []LockOption) (lockConfig, error) {
+	for _, opt := range opts {
+		if opt != nil {
+			opt.applyLock(&c)
+		}
+	}
+	return c, c.validate()
+}
+
+func (c lockConfig) validate() error {
+	switch {
+	case c.attemptTimeout <= 0:
+		return fmt.Errorf("WithAttemptTimeout(%v): the timeout must be above zero", c.attemptTimeout)
+	case c.ttl < time.Millisecond:
+		return fmt.Errorf("WithTTL(%v): the time to live must be at least 1ms", c.ttl)
+	case c.ttl <= c.attemptTimeout:
+		return fmt.Errorf("WithTTL(%v): the time to live must be above the attempt timeout of %v, or a lease could be over before its grant arrives", c.ttl, c.attemptTimeout)
+	case c.wait < 0:
+		return fmt.Errorf("WithWait(%v): the wait must not be negative; 0 tries once", c.wait)
+	case c.backoffBase <= 0 || c.backoffMax < c.backoffBase:
+		return fmt.Errorf("WithBackoff(%v, %v): the base must be above zero and not above the maximum", c.backoffBase, c.backoffMax)
+	}
+	return nil
+}
+
+type option func(*lockerConfig)
+
+func (o option) applyLocker(c *lockerConfig) { o(c) }
+
+type lockOption func(*lockConfig)
+
+func (o lockOption) applyLocker(c *lockerConfig) { o(&c.lock) }
+func (o lockOption) applyLock(c *lockConfig)     { o(c) }
+
+// WithTTL sets the time to live of a lease. It is the longest that a crashed
+// holder blocks others, and the longest that a holder may take: nothing extends
+// a lease but [Lease.Extend]. The default is 10 s; at least 1 ms and above the
+// attempt timeout.
+func WithTTL(ttl time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.ttl = ttl })
+}
+
+// WithWait sets how long [Mutex.Do] and [Mutex.Lock] go on starting attempts at
+// a busy lock. An attempt that has begun is not cut by it. The default is 3 s; 0
+// tries once.
+func WithWait(wait time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.wait = wait })
+}
+
+// WithBackoff sets the pause between attempts at a busy lock: random between
+// zero and base·2ⁿ, but never more than limit. The default is 10 ms and 200 ms.
+func WithBackoff(base, limit time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.backoffBase, c.backoffMax = base, limit })
+}
+
+// WithAttemptTimeout sets how long one attempt at the backend may take; an
+// attempt also takes at most half of what the caller's deadline leaves. It is
+// what an outage costs a request. The default is 250 ms.
+func WithAttemptTimeout(timeout time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.attemptTimeout = timeout })
+}
+
+// WithFailClosed chooses what happens when the backend fails: false, the
+// default, runs unprotected; true returns [ErrBackend] and runs nothing, and
+// makes Do and TryDo return a lease's loss as well. Choose true where a stale
+// write hurts more than a failed request.
+func WithFailClosed(closed bool) LockOption {
+	return lockOption(func(c *lockConfig) { c.failClosed = closed })
+}
+
+// WithEnabled turns locking off (false) without touching the callers: everything
+// runs, unprotected, and is counted as disabled. The default is true.
+func WithEnabled(enabled bool) LockOption {
+	return lockOption(func(c *lockConfig) { c.disabled = !enabled })
+}
+
+// WithLogger sends the warnings to this logger instead of the OpenTelemetry
+// pipeline, for example one that carries a request's attributes, as
+// lock.With(otellock.WithLogger(l)). It gets at most one record a minute for
+// each action and target, with the number of those held back. Nil, the default,
+// is the pipeline, or [slog.Default] where there is none.
+func WithLogger(logger *slog.Logger) LockOption {
+	return lockOption(func(c *lockConfig) { c.logger = logger })
+}
+
+// WithTracerProvider sets the provider of the spans. The default is the global
+// one; nil is ignored.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return option(func(c *lockerConfig) {
+		if provider != nil {
+			c.tracerProvider = provider
+		}
+	})
+}
+
+// WithMeterProvider sets the provider of the metrics. The default is the global
+// one; nil is ignored.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return option(func(c *lockerConfig) {
+		if provider != nil {
+			c.meterProvider = provider
+		}
+	})
+}
+
+// WithLoggerProvider sets the provider of the log records, and turns the fall
+// back to the console off. The default is the global provider as it is at the
+// time of a report; nil is ignored.
+func WithLoggerProvider(provider log.LoggerProvider) Option {
+	return option(func(c *lockerConfig) {
+		if provider != nil {
+			c.loggerProvider = provider
+		}
+	})
+}
+
+// WithSpanEvents turns the span event of a failure on (the default) or off. The
+// log record of the same name is correlated to the span either way.
+func WithSpanEvents(enabled bool) Option {
+	return option(func(c *lockerConfig) { c.spanEvents = enabled })
+}
+
+// WithBackendName sets lock.backend.name, where one process has several
+// backends. The default is the backend's own Name() string, or "_OTHER".
+func WithBackendName(name string) Option {
+	return option(func(c *lockerConfig) { c.backendName = name })
+}
+
+type reportGate = func(action, target string) (suppress func(now time.Time, errorType string) bool)
+
+// WithReportGate lets a failing lock skip building a warning that the throttle
+// behind the logger provider would hold back. The gate is asked once for each
+// action of a target; what it returns says whether a report at that time would
+// be held back, and counts it if so. Hand in the ReportGate method of that very
+// throttle, or of what exporter.Setup returns. Nil, the default, builds every
+// warning.
+func WithReportGate(gate func(action, target string) (suppress func(now time.Time, errorType string) bool)) Option {
+	return option(func(c *lockerConfig) { c.gate = gate })
+}
+
+var errNilBackend = errors.New("otellock: the backend is nil; make one with redisbackend.New or memorybackend.New")

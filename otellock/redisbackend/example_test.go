@@ -1,0 +1,60 @@
+package redisbackend_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/redisbackend"
+	"github.com/redis/go-redis/v9"
+)
+
+func ExampleNew() {
+	server, err := miniredis.Run() // stands in for a Redis server
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+
+	rdb := redis.NewClient(redisbackend.Options(server.Addr()))
+	defer rdb.Close()
+	backend, err := redisbackend.New(rdb)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	locker, err := otellock.New(backend)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer locker.Close(context.Background())
+	projects, err := locker.Target("projects", "lock:project:*")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = projects.Mutex("42").Do(context.Background(), func(context.Context) error {
+		fmt.Println("the only one on project 42")
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// the only one on project 42
+	// <nil>
+}
+
+// A client that serves other purposes too needs one option. Its retries may stay
+// on: the backend's commands are sent once all the same.
+func ExampleNew_sharedClient() {
+	_, err := redisbackend.New(redis.NewClient(&redis.Options{Addr: "localhost:6379"}))
+	fmt.Println(err)
+
+	_, err = redisbackend.New(redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true}))
+	fmt.Println(err)
+	// Output:
+	// redisbackend: set redis.Options.ContextTimeoutEnabled to true: without it a hung server holds every call for the client's ReadTimeout, whatever the lock's own timeouts
+	// <nil>
+}

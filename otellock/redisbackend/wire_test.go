@@ -1,0 +1,411 @@
+package redisbackend_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/otellock/otellock-go/internal/redistest"
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/redis/go-redis/v9"
+)
+
+// A proxy is a toxiproxy in front of one server.
+type proxy struct {
+	*toxiproxy.Proxy
+	t     *testing.T
+	admin *redis.Client // goes around the proxy
+}
+
+func newProxy(t *testing.T, server *redistest.Server) *proxy {
+	t.Helper()
+	api := &toxiproxy.ApiServer{Metrics: toxiproxy.NewMetricsContainer(nil)}
+	api.Logger = zero(api.Logger)
+	p := toxiproxy.NewProxy(api, "redis", "127.0.0.1:0", server.Addr)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	return &proxy{Proxy: p, t: t, admin: server.Client()}
+}
+
+// zero returns a new zero value: a logger that writes nothing.
+func zero[T any](*T) *T { return new(T) }
+
+// blackHole swallows everything that the server says.
+func (p *proxy) blackHole() {
+	p.t.Helper()
+	if _, err := p.Toxics.AddToxicJson(strings.NewReader(`{"name": "hole", "type": "timeout"}`)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// calls returns how often the server has executed a command, scripts' own
+// commands included.
+func (p *proxy) calls(command string) int {
+	p.t.Helper()
+	info, err := p.admin.Info(context.Background(), "commandstats").Result()
+	if err != nil {
+		p.t.Errorf("INFO: %v", err)
+	}
+	m := regexp.MustCompile(`cmdstat_` + command + `:calls=(\d+)`).FindStringSubmatch(info)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// losingReply calls f, swallows the reply to the first such command after the
+// server has executed it, and closes that connection. Connections made after
+// that work, so that a client which repeats the command can do so. It returns
+// how often the server executed the command.
+func (p *proxy) losingReply(command string, f func()) int {
+	p.t.Helper()
+	if err := p.admin.ConfigResetStat(p.t.Context()).Err(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.blackHole()
+	var wg sync.WaitGroup
+	wg.Go(f)
+	poll(p.t, "the server executes "+command, func() bool { return p.calls(command) > 0 })
+	if err := p.Toxics.RemoveToxic(p.t.Context(), "hole"); err != nil {
+		p.t.Fatal(err)
+	}
+	wg.Wait()
+	return p.calls(command)
+}
+
+// patient returns a context that leaves a client all the time to repeat itself.
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestACommandWhoseReplyIsLostIsSentOnceByAClientThatRetries(t *testing.T) {
+	server := redistest.Start(t)
+	single := func(t *testing.T) (*proxy, redis.UniversalClient) {
+		p := newProxy(t, server)
+		rdb := redis.NewClient(&redis.Options{Addr: p.Listen, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { _ = rdb.Close() })
+		return p, rdb
+	}
+	// A cluster whose slots are all on one node, as go-redis sees it.
+	cluster := func(t *testing.T) (*proxy, redis.UniversalClient) {
+		p := newProxy(t, server)
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: []string{p.Listen},
+			ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+				return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: p.Listen}}}}, nil
+			},
+			ContextTimeoutEnabled: true,
+		})
+		t.Cleanup(func() { _ = rdb.Close() })
+		return p, rdb
+	}
+	for name, connect := range map[string]func(*testing.T) (*proxy, redis.UniversalClient){"single": single, "cluster": cluster} {
+		t.Run(name, func(t *testing.T) {
+			t.Run("which does repeat a plain SET NX", func(t *testing.T) {
+				p, rdb := connect(t)
+				if err := rdb.SetNX(patient(t), "warm", "v", time.Millisecond).Err(); err != nil {
+					t.Fatal(err)
+				}
+				var granted bool
+				sent := p.losingReply("set", func() { granted = rdb.SetNX(patient(t), "plain", "v", time.Minute).Val() })
+				if sent != 2 || granted {
+					t.Fatalf("sent %d times, granted %v: the fault does not show what it should", sent, granted)
+				}
+				p.admin.Del(t.Context(), "plain")
+			})
+			t.Run("acquire", func(t *testing.T) {
+				p, rdb := connect(t)
+				b := newBackend(t, rdb)
+				defer p.admin.Del(t.Context(), claim.Key)
+				warm(t, b)
+				var grant otellock.Grant
+				var err error
+				sent := p.losingReply("evalsha", func() { grant, err = b.Acquire(patient(t), claim) })
+				checkClass(t, "Acquire", err, "eof")
+				if sent != 1 || grant.Acquired {
+					t.Errorf("sent %d times, granted %v, want once and not granted", sent, grant.Acquired)
+				}
+				// The server holds our token. The Locker's own repetition is granted.
+				if v := p.admin.Get(t.Context(), claim.Key).Val(); v != claim.Token {
+					t.Fatalf("the server holds %q", v)
+				}
+				if grant, err = b.Acquire(patient(t), claim); err != nil || !grant.Acquired {
+					t.Errorf("the second Acquire: %v, %v", grant, err)
+				}
+			})
+			t.Run("extend", func(t *testing.T) {
+				p, rdb := connect(t)
+				b := newBackend(t, rdb)
+				defer p.admin.Del(t.Context(), claim.Key)
+				warm(t, b)
+				if _, err := b.Acquire(patient(t), claim); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				sent := p.losingReply("evalsha", func() { err = b.Extend(patient(t), claim) })
+				checkClass(t, "Extend", err, "eof")
+				if sent != 1 {
+					t.Errorf("sent %d times, want once", sent)
+				}
+			})
+			t.Run("release", func(t *testing.T) {
+				p, rdb := connect(t)
+				b := newBackend(t, rdb)
+				warm(t, b)
+				if _, err := b.Acquire(patient(t), claim); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				sent := p.losingReply("evalsha", func() { err = b.Release(patient(t), claim) })
+				checkClass(t, "Release", err, "eof")
+				if sent != 1 {
+					t.Errorf("sent %d times, want once", sent)
+				}
+				// Only the Locker knows that "absent" now means released.
+				if err := b.Release(patient(t), claim); !errors.Is(err, otellock.ErrLost) {
+					t.Errorf("the second Release: %v, want %v", err, otellock.ErrLost)
+				}
+			})
+		})
+	}
+}
+
+// warm makes the server learn the scripts, so that one operation is one command.
+func warm(t *testing.T, b otellock.Backend) {
+	t.Helper()
+	c := otellock.Claim{Key: "warm", Token: "t", TTL: time.Minute}
+	if g, err := b.Acquire(patient(t), c); err != nil || !g.Acquired {
+		t.Fatalf("Acquire: %v, %v", g, err)
+	}
+	if err := b.Extend(patient(t), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Release(patient(t), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnOperationIsOneRoundTrip(t *testing.T) {
+	p := newProxy(t, redistest.Start(t))
+	b := newBackend(t, client(t, p.Listen))
+	warm(t, b)
+	before, scripts := p.calls("evalsha"), p.calls("eval")
+	if scripts != 3 {
+		t.Errorf("%d scripts were sent in full, want each once", scripts)
+	}
+	for _, token := range []string{"a", "b", "a"} { // free, held, held by itself
+		if _, err := b.Acquire(patient(t), otellock.Claim{Key: "k", Token: token, TTL: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.calls("evalsha") - before; n != 3 || p.calls("eval") != scripts {
+		t.Errorf("three acquires took %d digests and %d scripts", n, p.calls("eval")-scripts)
+	}
+}
+
+func TestAServerThatForgotTheScriptsIsTaughtAgain(t *testing.T) {
+	server := redistest.Start(t)
+	b := newBackend(t, server.Client())
+	warm(t, b)
+	run(t, server.Client(), "SCRIPT", "FLUSH")
+	warm(t, b)
+	server.Restart()
+	poll(t, "the client finds the server again", func() bool {
+		_, err := b.Acquire(t.Context(), claim)
+		return err == nil
+	})
+	warm(t, b)
+}
+
+func TestFaultsOnTheWireEndByTheDeadline(t *testing.T) {
+	server := redistest.Start(t)
+	for _, test := range []struct {
+		name  string
+		toxic string
+		class string
+	}{
+		{"black hole", `{"type": "timeout"}`, "timeout"},
+		{"reply too late", `{"type": "latency", "attributes": {"latency": 5000}}`, "timeout"},
+		{"reset", `{"type": "reset_peer"}`, "eof"},
+		{"cut off", `{"type": "limit_data", "attributes": {"bytes": 0}}`, "eof"},
+		{"cut off in the middle", `{"type": "limit_data", "attributes": {"bytes": 2}}`, "eof"},
+	} {
+		for _, connected := range []bool{true, false} {
+			t.Run(test.name+", connected before: "+strconv.FormatBool(connected), func(t *testing.T) {
+				p := newProxy(t, server)
+				b := newBackend(t, client(t, p.Listen))
+				if connected {
+					warm(t, b)
+				}
+				if _, err := p.Toxics.AddToxicJson(strings.NewReader(test.toxic)); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				for operation, err := range operations(b) {
+					checkClass(t, operation, err, test.class)
+				}
+				if took, bound := time.Since(start), 3*attempt+late; took > bound {
+					t.Errorf("three calls took %v, want at most %v", took, bound)
+				}
+			})
+		}
+	}
+}
+
+// hung returns the address of a server that accepts connections and says nothing.
+func hung(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+// keepsDeadline checks that every call fails, as a timeout, and by its deadline.
+func keepsDeadline(t *testing.T, b otellock.Backend) {
+	t.Helper()
+	start := time.Now()
+	for operation, err := range operations(b) {
+		checkClass(t, operation, err, "timeout")
+	}
+	if took, bound := time.Since(start), 3*attempt+late; took > bound {
+		t.Errorf("three calls took %v, want at most %v", took, bound)
+	}
+}
+
+func TestDeadlinesHoldWhereTheClientHasToAskFirst(t *testing.T) {
+	t.Parallel()
+	t.Run("a cluster client that does not know the slots", func(t *testing.T) {
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{hung(t), hung(t)}, ContextTimeoutEnabled: true})
+		defer rdb.Close()
+		keepsDeadline(t, newBackend(t, rdb))
+	})
+	t.Run("a cluster client that does not know the commands", func(t *testing.T) {
+		c := redistest.StartCluster(t)
+		rdb := c.Client()
+		err := rdb.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error { return node.Ping(ctx).Err() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.Servers {
+			run(t, s.Client(), "CLIENT", "PAUSE", 30000, "ALL")
+		}
+		keepsDeadline(t, newBackend(t, rdb))
+	})
+	t.Run("a failover client that does not know the master", func(t *testing.T) {
+		rdb := redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: "m", SentinelAddrs: []string{hung(t), hung(t)}, ContextTimeoutEnabled: true,
+			ReadTimeout: time.Second, // Close waits for it
+		})
+		defer rdb.Close()
+		keepsDeadline(t, newBackend(t, rdb))
+	})
+	t.Run("a client with the default five dial attempts", func(t *testing.T) {
+		rdb := redis.NewClient(&redis.Options{Addr: nobody, ContextTimeoutEnabled: true})
+		defer rdb.Close()
+		start := time.Now()
+		for operation, err := range operations(newBackend(t, rdb)) {
+			if err == nil {
+				t.Errorf("%s: no error", operation)
+			}
+		}
+		if took, bound := time.Since(start), 3*attempt+late; took > bound {
+			t.Errorf("three calls took %v, want at most %v", took, bound)
+		}
+	})
+}
+
+func TestHooksOfTheClientSeeTheCommands(t *testing.T) {
+	rdb := redistest.Start(t).Client()
+	h := &hook{}
+	rdb.AddHook(h)
+	warm(t, newBackend(t, rdb))
+	if got := strings.Join(h.names, " "); got != "evalsha eval evalsha eval evalsha eval" {
+		t.Errorf("the hook saw %q, want each script by its digest, then in full", got)
+	}
+}
+
+type hook struct{ names []string }
+
+func (*hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if strings.HasPrefix(cmd.Name(), "eval") { // not those that set up a connection
+			h.names = append(h.names, cmd.Name())
+		}
+		err := next(ctx, cmd)
+		_ = cmd.String() // what tracing hooks do with it
+		return err
+	}
+}
+
+func (*hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func TestATimeToLiveIsRoundedUpToMilliseconds(t *testing.T) {
+	server := redistest.Start(t)
+	admin := server.Client()
+	b := newBackend(t, client(t, server.Addr))
+	for _, test := range []struct{ ttl, least time.Duration }{
+		{time.Millisecond, time.Millisecond},
+		{time.Millisecond + 1, 2 * time.Millisecond},
+		{90*time.Second + time.Microsecond, 90*time.Second + time.Millisecond},
+	} {
+		c := otellock.Claim{Key: "k" + test.ttl.String(), Token: "t", TTL: test.ttl}
+		monitor := sent(t, admin, server, func() {
+			if _, err := b.Acquire(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			_ = b.Extend(t.Context(), c)
+		})
+		want := strconv.FormatInt(test.least.Milliseconds(), 10)
+		if n := strings.Count(monitor, `"`+c.Token+`" "`+want+`"`); n < 2 {
+			t.Errorf("a time to live of %v was not sent as %s ms by Acquire and Extend:\n%s", test.ttl, want, monitor)
+		}
+	}
+}
+
+// sent returns what MONITOR shows of the commands that f causes.
+func sent(t *testing.T, admin *redis.Client, server *redistest.Server, f func()) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	var seen strings.Builder
+	read := func(until string) {
+		buffer := make([]byte, 4096)
+		for !strings.Contains(seen.String(), until) {
+			n, err := conn.Read(buffer)
+			if err != nil {
+				t.Fatalf("MONITOR: %v after %q", err, seen.String())
+			}
+			seen.Write(buffer[:n])
+		}
+	}
+	if _, err := conn.Write([]byte("MONITOR\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	read("+OK")
+	f()
+	run(t, admin, "ECHO", "end of the monitored commands")
+	read("end of the monitored commands")
+	return seen.String()
+}

@@ -1,0 +1,204 @@
+package otellock
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// A failure is one operation that failed, in bounded words.
+type failure struct {
+	op      operation // acquire, release or extend
+	outcome outcome
+	policy  policy
+	class   string
+	at      time.Time
+	held    time.Duration // 0 at acquire
+	retries int
+	known   bool // Extend has reported this loss already
+}
+
+var actions = [...]struct {
+	attr  attribute.KeyValue
+	event string
+}{
+	opAcquire: {semconv.LockActionBackendError, semconv.EventLockBackendError},
+	opRelease: {semconv.LockActionReleaseError, semconv.EventLockReleaseError},
+	opExtend:  {semconv.LockActionExtendError, semconv.EventLockExtendError},
+}
+
+// actionOf is the lock.action of an operation that failed.
+func actionOf(op operation) string { return actions[op].attr.Value.AsString() }
+
+// fail marks and ends the span of a failed operation, and warns unless the gate
+// would hold the warning back.
+func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
+	family := h.settings.family
+	l := family.locker
+	if span.IsRecording() {
+		span.SetStatus(codes.Error, f.class)
+		span.SetAttributes(semconv.ErrorTypeKey.String(f.class), policyAttrs[f.policy])
+		if l.spanEvents {
+			span.AddEvent(actions[f.op].event, trace.WithTimestamp(f.at), trace.WithAttributes(h.describe(f)...))
+		}
+	}
+	span.End()
+	if f.known {
+		l.reporter.count(ctx, family, f.op, semconv.LockReportResultSuppressed)
+		return
+	}
+	if suppressed(family.suppress[f.op], f) {
+		return
+	}
+	l.reporter.deliver(ctx, h, f)
+}
+
+// suppressed asks the gate, which is somebody else's code: it may not hurt the
+// request either.
+func suppressed(gate func(time.Time, string) bool, f failure) (yes bool) {
+	if gate == nil {
+		return false
+	}
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return gate(f.at, f.class)
+}
+
+// opened asks the gate for one action of a target. KeyMutex does so during a
+// request, where a gate that panics may not hurt either.
+func opened(gate reportGate, action, target string) (suppress func(time.Time, string) bool) {
+	defer func() { _ = recover() }()
+	return gate(action, target)
+}
+
+// describe is the failure as attributes, the throttle's keys first.
+func (h *hold) describe(f failure) []attribute.KeyValue {
+	family := h.settings.family
+	attrs := make([]attribute.KeyValue, 0, 32)
+	attrs = append(attrs,
+		actions[f.op].attr,
+		family.common[0],
+		family.common[1],
+		operationAttrs[f.op],
+		modeAttrs[h.mode],
+		outcomeAttrs[f.outcome],
+		policyAttrs[f.policy],
+		family.common[2],
+		semconv.LockTTL(h.settings.ttl.Seconds()),
+		semconv.LockRetries(f.retries),
+		semconv.ErrorTypeKey.String(f.class),
+	)
+	if f.op != opAcquire {
+		attrs = append(attrs, semconv.LockHoldDuration(f.held.Seconds()))
+	}
+	return attrs
+}
+
+// record is the failure as a warning. It holds no error value: a handler would
+// render the raw text.
+func (h *hold) record(f failure, caller uintptr) slog.Record {
+	r := slog.NewRecord(f.at, slog.LevelWarn, h.message(f), caller)
+	for _, attr := range h.describe(f) {
+		r.AddAttrs(slogAttr(attr))
+	}
+	l := h.settings.family.locker
+	r.AddAttrs(
+		slog.String(string(otelconv.OTelEventNameKey), actions[f.op].event),
+		slog.String(string(otelconv.ExceptionTypeKey), "*otellock.Error"),
+		slog.String(string(otelconv.ExceptionMessageKey), h.newError(f.op, f.class, nil, nil).Error()),
+	)
+	if l.host != "" {
+		r.AddAttrs(slog.String(string(otelconv.ServerAddressKey), l.host))
+		if l.port != 0 {
+			r.AddAttrs(slog.Int(string(otelconv.ServerPortKey), l.port))
+		}
+	}
+	return r
+}
+
+func slogAttr(kv attribute.KeyValue) slog.Attr {
+	key := string(kv.Key)
+	switch kv.Value.Type() {
+	case attribute.FLOAT64:
+		return slog.Float64(key, kv.Value.AsFloat64())
+	case attribute.INT64:
+		return slog.Int64(key, kv.Value.AsInt64())
+	}
+	return slog.String(key, kv.Value.AsString())
+}
+
+func (h *hold) message(f failure) string {
+	name := h.settings.family.name
+	switch {
+	case f.op == opAcquire && f.policy == open:
+		return "lock backend failed: " + name + " runs unprotected"
+	case f.op == opAcquire:
+		return "lock backend failed: " + name + " was refused"
+	case f.class == typeExpired:
+		return "lock lease expired while held: another holder of " + name + " may have run"
+	case f.class == typeLost:
+		return "lock lease lost while held: another holder of " + name + " may have run"
+	case f.class == typeStolen:
+		return "lock lease stolen while held: another holder of " + name + " runs"
+	case f.op == opExtend:
+		return "lock backend failed: the lease of " + name + " was not extended"
+	}
+	return "lock backend failed: " + name + " may stay locked until its time to live has passed"
+}
+
+// callers is the stack from the frame that called this package. Where a Do
+// releases, what fn left on the stack (a panic runs the release on top of it) is
+// not the caller.
+func callers(stack []uintptr, releasing bool) []uintptr {
+	const inside = "github.com/otellock/otellock-go/otellock."
+	const guard = inside + "(*session).guard"
+	names := make([]string, len(stack))
+	for i := range stack {
+		names[i] = frameOf(stack[i]).Function
+	}
+	leave := func(i int) int {
+		for i < len(names) && strings.HasPrefix(names[i], inside) {
+			i++
+		}
+		return i
+	}
+	first := leave(0)
+	if releasing {
+		if i := slices.Index(names, guard); i > first {
+			first = leave(i)
+		}
+	}
+	return stack[min(first, len(stack)-1):]
+}
+
+func frameOf(pc uintptr) runtime.Frame {
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	return frame
+}
+
+// trail prints functions and lines, and no arguments.
+func trail(stack []uintptr) string {
+	var text strings.Builder
+	for i, pc := range stack {
+		if i > 0 {
+			text.WriteByte('\n')
+		}
+		frame := frameOf(pc)
+		text.WriteString(frame.Function + "\n\t" + frame.File + ":" + strconv.Itoa(frame.Line))
+	}
+	return text.String()
+}

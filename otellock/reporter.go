@@ -1,0 +1,221 @@
+package otellock
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/metric"
+	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otellock/otellock-go/internal/window"
+	"github.com/otellock/otellock-go/semconv"
+)
+
+const (
+	reportPatience = 50 * time.Millisecond // the longest that a caller waits for a report
+	reportSlots    = 32                    // reports under way; above it they are dropped
+	stackDepth     = 48
+)
+
+// A reporter hands warnings to a handler, beside the caller: a handler that is
+// stuck or panics costs reports, never the request.
+type reporter struct {
+	activity
+	locker  *Locker
+	slots   chan struct{}
+	console *window.Window // before handlers that have no throttle of their own
+}
+
+func newReporter(l *Locker) (reporter, error) {
+	console, err := window.New(window.Config{Summary: func(c *window.Claim) error { return summarize(context.Background(), c) }})
+	return reporter{activity: newActivity(), locker: l, slots: make(chan struct{}, reportSlots), console: console}, err
+}
+
+// reporting marks the context of a handler: a lock that fails inside of it is
+// counted, but not reported, or one warning would make the next.
+type reporting struct{}
+
+// deliver gives the failure to a handler, and waits for it a little: a command
+// that ends right after a failure should still have said so.
+func (r *reporter) deliver(ctx context.Context, h *hold, f failure) {
+	if ctx.Value(reporting{}) != nil {
+		r.count(ctx, h.settings.family, f.op, semconv.LockReportResultDropped)
+		return
+	}
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		r.count(ctx, h.settings.family, f.op, semconv.LockReportResultDropped)
+		return
+	}
+	var buffer [stackDepth]uintptr
+	stack := append([]uintptr(nil), buffer[:runtime.Callers(2, buffer[:])]...)
+	detached := context.WithValue(context.WithoutCancel(ctx), reporting{}, true)
+	done := make(chan struct{})
+	r.begin()
+	go func() {
+		handled := false
+		defer func() {
+			if recover() != nil || !handled { // or the handler called Goexit
+				r.count(detached, h.settings.family, f.op, semconv.LockReportResultDropped)
+			}
+			<-r.slots
+			r.end()
+			close(done)
+		}()
+		handled = r.handle(detached, h, f, stack) == nil
+	}()
+	patience := time.NewTimer(reportPatience)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+// handle finds the handler of this report: the call's logger, the OpenTelemetry
+// pipeline, or the console where there is no pipeline.
+func (r *reporter) handle(ctx context.Context, h *hold, f failure, stack []uintptr) error {
+	if logger := h.settings.logger; logger != nil {
+		return r.print(ctx, logger.Handler(), h, f, stack)
+	}
+	provider := r.locker.logs
+	if provider == nil {
+		provider = otel.GetLoggerProvider() // not kept: it may be replaced
+	}
+	pipeline := otelslog.NewHandler(ScopeName, otelslog.WithVersion(Version), otelslog.WithSchemaURL(semconv.SchemaURL),
+		otelslog.WithSource(true), otelslog.WithLoggerProvider(provider))
+	switch {
+	case pipeline.Enabled(ctx, slog.LevelWarn):
+		stack = callers(stack, f.op == opRelease)
+		record := h.record(f, stack[0])
+		record.AddAttrs(slog.String(string(otelconv.ExceptionStacktraceKey), trail(stack)))
+		return pipeline.Handle(ctx, record)
+	case r.locker.logs != nil, pipeline.Enabled(ctx, fatal4): // there is a pipeline, and it filters warnings
+		return nil
+	}
+	return r.print(ctx, slog.Default().Handler(), h, f, stack)
+}
+
+// fatal4 is OpenTelemetry's highest severity, as slog counts.
+const fatal4 = slog.LevelDebug + slog.Level(log.SeverityFatal4-log.SeverityDebug)
+
+// print gives the handler one record a minute for each action and target.
+func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f failure, stack []uintptr) error {
+	if !handler.Enabled(ctx, slog.LevelWarn) {
+		return nil
+	}
+	family := h.settings.family
+	claim := r.console.Admit(actionOf(f.op), family.name, f.class, f.at)
+	if claim == nil {
+		r.count(ctx, family, f.op, semconv.LockReportResultSuppressed)
+		return nil
+	}
+	settled := false
+	defer func() {
+		if !settled {
+			claim.Failed()
+		}
+	}()
+	claim.KeepTemplate(summaryTemplate{handler, family})
+	// For a person who reads a console the caller's line says more than a stack.
+	caller := callers(stack, f.op == opRelease)[0]
+	record := h.record(f, caller)
+	frame := frameOf(caller)
+	record.AddAttrs(
+		slog.String(string(otelconv.CodeFunctionNameKey), frame.Function),
+		slog.String(string(otelconv.CodeFilePathKey), frame.File),
+		slog.Int(string(otelconv.CodeLineNumberKey), frame.Line),
+	)
+	record.AddAttrs(suppressedAttrs(claim)...)
+	if err := handler.Handle(ctx, record); err != nil {
+		return err
+	}
+	settled = true
+	claim.Delivered()
+	r.count(ctx, family, f.op, semconv.LockReportResultEmitted)
+	return nil
+}
+
+func suppressedAttrs(c *window.Claim) []slog.Attr {
+	attrs := []slog.Attr{slog.Int64(string(semconv.LockReportSuppressedCountKey), int64(c.Suppressed))}
+	if c.Suppressed > 0 {
+		attrs = append(attrs,
+			slog.String(string(semconv.LockReportSuppressedSinceKey), c.Since.UTC().Format(time.RFC3339Nano)),
+			slog.Any(string(semconv.LockReportSuppressedErrorTypesKey), c.ErrorTypes))
+	}
+	return attrs
+}
+
+// A summaryTemplate is where the last record of a key went.
+type summaryTemplate struct {
+	handler slog.Handler
+	family  *family
+}
+
+var errNoSummary = errors.New("the handler takes no INFO records, or broke")
+
+// summarize says, once the failures have stopped, how many of them were held
+// back after the last record. A handler that takes no INFO keeps them for its
+// next warning. It runs beside, so that one that calls Goexit or is stuck takes
+// neither the window's timer nor, past the context, Close with it.
+func summarize(ctx context.Context, c *window.Claim) error {
+	done := make(chan error, 1)
+	go func() {
+		err := errNoSummary
+		defer func() {
+			_ = recover()
+			done <- err
+		}()
+		to, _ := c.Template().(summaryTemplate)
+		err = to.say(c)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (to summaryTemplate) say(c *window.Claim) error {
+	ctx := context.WithValue(context.Background(), reporting{}, true)
+	if to.handler == nil || !to.handler.Enabled(ctx, slog.LevelInfo) {
+		return errNoSummary
+	}
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "lock warnings held back: "+c.Target, 0)
+	record.AddAttrs(
+		slog.String(string(semconv.LockActionKey), c.Action),
+		slog.String(string(semconv.LockTargetKey), c.Target),
+		slogAttr(to.family.common[1]),
+		slogAttr(to.family.common[2]),
+		slog.String(string(otelconv.OTelEventNameKey), semconv.EventLockReportSummary),
+	)
+	record.AddAttrs(suppressedAttrs(c)...)
+	return to.handler.Handle(ctx, record)
+}
+
+// close says what the console's window still holds back, and stops its timer.
+// It returns the context's error if the context ended before that was said. A
+// handler that fails is not worth an error of the lock.
+func (r *reporter) close(ctx context.Context) error {
+	_ = r.console.Close(ctx, func(c *window.Claim) error { return summarize(ctx, c) })
+	if r.console.Pending() == 0 {
+		return nil
+	}
+	return ctx.Err()
+}
+
+// count counts a report that was decided here. One that goes into an
+// OpenTelemetry pipeline is counted by its throttle.
+func (r *reporter) count(ctx context.Context, f *family, op operation, result attribute.KeyValue) {
+	r.locker.reports.Add(ctx, 1, metric.WithAttributes(actions[op].attr, f.common[0], f.common[2], result))
+}

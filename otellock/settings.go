@@ -1,0 +1,62 @@
+package otellock
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// settings are a family with a resolved configuration, and what their spans
+// start with.
+type settings struct {
+	lockConfig
+	family *family
+
+	starts [4][]trace.SpanStartOption // wait, try, release, extend
+}
+
+type mode uint8
+
+const (
+	modeWait mode = iota
+	modeTry
+)
+
+var modeAttrs = [...]attribute.KeyValue{modeWait: semconv.LockModeWait, modeTry: semconv.LockModeTry}
+
+func newSettings(f *family, c lockConfig) *settings {
+	s := &settings{lockConfig: c, family: f}
+	s.starts[modeWait] = f.start(opAcquire, modeAttrs[modeWait], semconv.LockWaitTimeout(c.wait.Seconds()))
+	s.starts[modeTry] = f.start(opAcquire, modeAttrs[modeTry], semconv.LockWaitTimeout(0))
+	s.starts[2] = f.start(opRelease)
+	s.starts[3] = f.start(opExtend)
+	return s
+}
+
+// start is what a span of the operation starts with.
+func (f *family) start(op operation, attrs ...attribute.KeyValue) []trace.SpanStartOption {
+	attrs = append(attrs, operationAttrs[op])
+	return []trace.SpanStartOption{
+		trace.WithSpanKind(trace.SpanKindInternal),
+		trace.WithAttributes(append(attrs, f.common...)...),
+	}
+}
+
+func (s *settings) startOptions(op operation, m mode) []trace.SpanStartOption {
+	switch op {
+	case opRelease:
+		return s.starts[2]
+	case opExtend:
+		return s.starts[3]
+	}
+	return s.starts[m]
+}
+
+func (s *settings) with(opts []LockOption) (*settings, error) {
+	c, err := s.lockConfig.with(opts)
+	if err != nil {
+		return nil, err
+	}
+	return newSettings(s.family, c), nil
+}
