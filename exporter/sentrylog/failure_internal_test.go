@@ -1,0 +1,62 @@
+package sentrylog
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestErrorsOfTheNetworkBecomeBoundedReasons(t *testing.T) {
+	const secret = "https://0123456789abcdef@host/1"
+	for _, c := range []struct {
+		err  error
+		want failure
+	}{
+		{context.DeadlineExceeded, failTimeout},
+		{context.Canceled, failCanceled},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, failRefused},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, failBroken},
+		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, failBroken},
+		{io.EOF, failBroken},
+		{io.ErrUnexpectedEOF, failBroken},
+		{&net.DNSError{Err: "no such host", Name: secret, IsNotFound: true}, failResolve},
+		{&tls.CertificateVerificationError{Err: errors.New(secret)}, failCertificate},
+		{x509.UnknownAuthorityError{}, failCertificate},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, failTimeout},
+		{errors.New(secret), failOther},
+	} {
+		wrapped := &url.Error{Op: "Post", URL: secret, Err: fmt.Errorf("%s: %w", secret, c.err)}
+		got := classify(wrapped)
+		if got != c.want {
+			t.Errorf("%v: %s, want %s", c.err, got, c.want)
+		}
+		text := drops{got: 2}.err(5).Error()
+		if strings.Contains(text, secret) || !strings.HasPrefix(text, "sentrylog: 2 of 5 events not delivered: ") || strings.HasSuffix(text, ": ") {
+			t.Errorf("%v: %s", c.err, text)
+		}
+	}
+	if err := (drops{}).err(3); err != nil {
+		t.Errorf("without a loss: %v", err)
+	}
+}
+
+func TestRetryAfterIsReadLeniently(t *testing.T) {
+	for header, want := range map[string]int{"": -1, "x": -1, "-5": -1, "NaN": -1, "0": 0, "7": 7, " 7 ": 7, "1.5": 2, "1e12": 86400, "Inf": 86400} {
+		d, told := parseSeconds(header)
+		if !told {
+			d = -1e9
+		}
+		if got := int(d.Seconds()); got != want {
+			t.Errorf("%q: %d s, want %d", header, got, want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package sentrylog
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/otellock/otellock-go/internal/sentryissue"
+)
+
+// read copies what a record says into r, whose Attributes are overwritten.
+func read(record *sdklog.Record, r *sentryissue.Record) {
+	*r = sentryissue.Record{
+		Time:       record.Timestamp(),
+		EventName:  record.EventName(),
+		Severity:   int(record.Severity()),
+		Scope:      record.InstrumentationScope().Name,
+		TraceID:    record.TraceID(),
+		SpanID:     record.SpanID(),
+		Sampled:    record.TraceFlags().IsSampled(),
+		Attributes: r.Attributes[:0],
+	}
+	if r.Time.IsZero() {
+		r.Time = record.ObservedTimestamp()
+	}
+	if body := record.Body(); body.Type() != attribute.EMPTY {
+		r.Body = body.String()
+	}
+	record.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if kv.Value.Type() == attribute.MAP {
+			// A slog.Logger with a group nests what the lock says one deep.
+			if group := kv.Value.AsMap(); hasAction(group) {
+				r.Attributes = appendAttributes(r.Attributes, group)
+				return true
+			}
+		}
+		r.Attributes = append(r.Attributes, sentryissue.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
+		return true
+	})
+}
+
+func readResource(res *resource.Resource) []sentryissue.Attribute {
+	return appendAttributes(nil, res.Attributes())
+}
+
+func appendAttributes(to []sentryissue.Attribute, kvs []attribute.KeyValue) []sentryissue.Attribute {
+	for _, kv := range kvs {
+		to = append(to, sentryissue.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
+	}
+	return to
+}
+
+func value(v attribute.Value) any {
+	switch v.Type() {
+	case attribute.STRING:
+		return v.AsString()
+	case attribute.BOOL:
+		return v.AsBool()
+	case attribute.INT64:
+		return v.AsInt64()
+	case attribute.FLOAT64:
+		return v.AsFloat64()
+	case attribute.STRINGSLICE:
+		return v.AsStringSlice()
+	case attribute.BOOLSLICE:
+		return v.AsBoolSlice()
+	case attribute.INT64SLICE:
+		return v.AsInt64Slice()
+	case attribute.FLOAT64SLICE:
+		return v.AsFloat64Slice()
+	case attribute.BYTESLICE:
+		return v.AsByteSlice()
+	case attribute.SLICE:
+		values := v.AsSlice()
+		out := make([]any, len(values))
+		for i := range values {
+			out[i] = value(values[i])
+		}
+		return out
+	case attribute.MAP:
+		kvs := v.AsMap()
+		out := make(map[string]any, len(kvs))
+		for _, kv := range kvs {
+			out[string(kv.Key)] = value(kv.Value)
+		}
+		return out
+	}
+	return nil
+}
