@@ -28,7 +28,7 @@ type decision struct {
 func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err error) {
 	f := h.settings.family
 	l := f.locker
-	f.rebear(ctx, h.settings.failClosed)
+	f.preCreateOnce(ctx, h.settings.failClosed)
 	h.outer = LeaseFromContext(ctx)
 	if h.settings.disabled {
 		f.add(ctx, 1, count{op: opAcquire, outcome: disabled})

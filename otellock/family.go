@@ -31,7 +31,7 @@ type family struct {
 
 	counted atomic.Pointer[map[count][]metric.AddOption]
 	growing sync.Mutex
-	born    atomic.Bool
+	created atomic.Bool
 }
 
 type operation uint8
@@ -174,20 +174,20 @@ func (f *family) grow(c count) []metric.AddOption {
 	return opts
 }
 
-// bear creates the series of lost leases at zero: one that is born at 1 never
+// preCreate makes the series of lost leases at zero: one that is born at 1 never
 // alerts, because its increase is 0.
-func (f *family) bear(ctx context.Context, failClosed bool) {
+func (f *family) preCreate(ctx context.Context, failClosed bool) {
 	for _, class := range []string{typeExpired, typeLost, typeStolen} {
 		f.add(ctx, 0, count{opRelease, releaseError, policyOf(failClosed), class})
 		f.add(ctx, 0, count{opExtend, extendError, closed, class})
 	}
 }
 
-// rebear does it again at the first operation: the meter provider may have been
-// set after the target was declared.
-func (f *family) rebear(ctx context.Context, failClosed bool) {
-	if !f.born.Load() && f.born.CompareAndSwap(false, true) {
-		f.bear(ctx, failClosed)
+// preCreateOnce does it again at the first operation: the meter provider may have
+// been set after the target was declared.
+func (f *family) preCreateOnce(ctx context.Context, failClosed bool) {
+	if !f.created.Load() && f.created.CompareAndSwap(false, true) {
+		f.preCreate(ctx, failClosed)
 	}
 }
 

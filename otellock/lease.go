@@ -277,7 +277,9 @@ func (h *hold) twice(ctx context.Context, op operation, now time.Time, timeout t
 		}
 		class := lossType(err, now, h.deadline())
 		lost := class != ""
-		if !lost {
+		if lost {
+			err = nil // its sentinel says it: an expired lease is not ErrLost as well
+		} else {
 			class = errorType(err)
 		}
 		if lost || again || !unanswered(class) || !now.Before(end) {

@@ -112,7 +112,7 @@ func (l *Locker) Target(name, pattern string, opts ...LockOption) (*Target, erro
 	case !ok && len(l.declared) < maxTargets:
 		f = newFamily(l, name, parsed)
 		l.declared[name] = f
-		f.bear(context.Background(), c.failClosed)
+		f.preCreate(context.Background(), c.failClosed)
 	case !ok:
 		f = l.overflow()
 	}
@@ -125,7 +125,7 @@ func (l *Locker) overflow() *family {
 	if !ok {
 		f = newFamily(l, other, keyPattern{text: other})
 		l.declared[other] = f
-		f.bear(context.Background(), l.config.failClosed)
+		f.preCreate(context.Background(), l.config.failClosed)
 	}
 	return f
 }
@@ -147,7 +147,7 @@ func (l *Locker) KeyMutex(key string) Mutex {
 	switch {
 	case !ok && len(l.derived) < maxTargets && len(pattern) <= maxPatternLen:
 		f := newFamily(l, name, keyPattern{text: pattern})
-		f.bear(context.Background(), l.config.failClosed)
+		f.preCreate(context.Background(), l.config.failClosed)
 		known = newSettings(f, l.config)
 		l.derived[pattern] = known
 	case !ok:

@@ -85,13 +85,15 @@ func opened(gate reportGate, action, target string) (suppress func(time.Time, st
 	return gate(action, target)
 }
 
-// describe is the failure as attributes, the throttle's keys first.
+// describe is the failure as attributes, first what a throttle looks for: it
+// walks no further than it must.
 func (h *hold) describe(f failure) []attribute.KeyValue {
 	family := h.settings.family
 	attrs := make([]attribute.KeyValue, 0, 32)
 	attrs = append(attrs,
 		actions[f.op].attr,
 		family.common[0],
+		semconv.ErrorTypeKey.String(f.class),
 		family.common[1],
 		operationAttrs[f.op],
 		modeAttrs[h.mode],
@@ -100,7 +102,6 @@ func (h *hold) describe(f failure) []attribute.KeyValue {
 		family.common[2],
 		semconv.LockTTL(h.settings.ttl.Seconds()),
 		semconv.LockRetries(f.retries),
-		semconv.ErrorTypeKey.String(f.class),
 	)
 	if f.op != opAcquire {
 		attrs = append(attrs, semconv.LockHoldDuration(f.held.Seconds()))
@@ -108,10 +109,11 @@ func (h *hold) describe(f failure) []attribute.KeyValue {
 	return attrs
 }
 
-// record is the failure as a warning. It holds no error value: a handler would
-// render the raw text.
-func (h *hold) record(f failure, caller uintptr) slog.Record {
+// record is the failure as a warning, with what a window in front of it has to
+// say. It holds no error value: a handler would render the raw text.
+func (h *hold) record(f failure, caller uintptr, windowed ...slog.Attr) slog.Record {
 	r := slog.NewRecord(f.at, slog.LevelWarn, h.message(f), caller)
+	r.AddAttrs(windowed...)
 	for _, attr := range h.describe(f) {
 		r.AddAttrs(slogAttr(attr))
 	}

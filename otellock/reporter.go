@@ -128,14 +128,13 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 	claim.KeepTemplate(summaryTemplate{handler, family})
 	// For a person who reads a console the caller's line says more than a stack.
 	caller := callers(stack, f.op == opRelease)[0]
-	record := h.record(f, caller)
+	record := h.record(f, caller, suppressedAttrs(claim)...)
 	frame := frameOf(caller)
 	record.AddAttrs(
 		slog.String(string(otelconv.CodeFunctionNameKey), frame.Function),
 		slog.String(string(otelconv.CodeFilePathKey), frame.File),
 		slog.Int(string(otelconv.CodeLineNumberKey), frame.Line),
 	)
-	record.AddAttrs(suppressedAttrs(claim)...)
 	if err := handler.Handle(ctx, record); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -154,7 +155,7 @@ func (s *Server) run() error {
 	s.proc = p
 
 	deadline := time.Now().Add(readyTimeout)
-	for !answers(s.Addr) {
+	for !saysReady(logPath) || !answers(s.Addr) {
 		select {
 		case <-p.exited:
 			s.proc = nil
@@ -173,6 +174,14 @@ func (s *Server) run() error {
 	default:
 		return nil
 	}
+}
+
+// saysReady reports whether this very process listens and has loaded its data.
+// An answer on the port alone may be another process's, and with a password it
+// may be that of a server that still loads.
+func saysReady(logPath string) bool {
+	output, err := os.ReadFile(logPath)
+	return err == nil && (bytes.Contains(output, []byte("Ready to accept connections")) || bytes.Contains(output, []byte("Sentinel ID is")))
 }
 
 // answers says whether the server replies to PING. A refusal for want of a

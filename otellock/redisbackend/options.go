@@ -11,8 +11,9 @@ import (
 //
 //   - ContextTimeoutEnabled, without which [New] refuses the client;
 //   - MaxRetries -1: the Locker retries, and knows what it may repeat;
-//   - DialTimeout and PoolTimeout 200 ms, below the Locker's default attempt
-//     timeout of 250 ms, so that a failure is reported by its cause;
+//   - DialTimeout 200 ms, below the Locker's default attempt timeout of 250 ms;
+//   - PoolTimeout 100 ms, below the half of it that the first attempt at a release
+//     gets, so that an exhausted pool is reported as that and not as a timeout;
 //   - DialerRetries 1: go-redis's five attempts need 0.4 s to find out that
 //     nobody listens, and a refused connection would look like a timeout.
 func Options(addr string) *redis.Options {
@@ -22,6 +23,6 @@ func Options(addr string) *redis.Options {
 		MaxRetries:            -1,
 		DialTimeout:           200 * time.Millisecond,
 		DialerRetries:         1,
-		PoolTimeout:           200 * time.Millisecond,
+		PoolTimeout:           100 * time.Millisecond,
 	}
 }
