@@ -59,6 +59,12 @@ func (c *attemptContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// String keeps fmt from walking through the struct, beside whoever uses it.
+func (c *attemptContext) String() string { return "otellock: attempt" }
+
+// GoString is String.
+func (c *attemptContext) GoString() string { return c.String() }
+
 func (c *attemptContext) timer() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,7 @@ package otellock
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -53,3 +54,6 @@ func (c Claim) GoString() string { return c.String() }
 type Grant struct {
 	Acquired bool // the claim's token holds the key now
 }
+
+// LogValue is String, for package log/slog.
+func (c Claim) LogValue() slog.Value { return slog.StringValue(c.String()) }

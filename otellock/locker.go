@@ -202,3 +202,9 @@ func (l *Locker) enter() bool {
 	}
 	return true
 }
+
+// String names the backend: what waits inside of a Locker may hold keys.
+func (l *Locker) String() string { return "locker on " + l.backendName }
+
+// GoString is String.
+func (l *Locker) GoString() string { return l.String() }

@@ -2,7 +2,6 @@ package otellock_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -90,5 +89,4 @@ func (c classed) ErrorType() string { return string(c) }
 
 var (
 	errRefused = classed("connection_refused")
-	errSecret  = errors.New("text that nobody may see")
 )
