@@ -31,7 +31,7 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 	f.preCreateOnce(ctx, h.settings.failClosed)
 	h.outer = LeaseFromContext(ctx)
 	if h.settings.disabled {
-		f.add(ctx, 1, count{op: opAcquire, outcome: disabled})
+		f.done(ctx, disabled)
 		return true, nil
 	}
 	if first == nil {
@@ -57,7 +57,7 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 
 	switch d.outcome {
 	case acquired:
-		f.add(ctx, 1, count{op: opAcquire, outcome: acquired})
+		f.done(ctx, acquired)
 		h.protected = true
 		f.hold(ctx, 1)
 		return true, nil
@@ -74,10 +74,10 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 		h.fail(ctx, span, failure{op: opAcquire, outcome: backendError, policy: p, class: d.class, at: d.at, retries: h.retries})
 		return err == nil, err
 	case canceled:
-		f.add(ctx, 1, count{op: opAcquire, outcome: canceled})
+		f.done(ctx, canceled)
 		return false, h.newError(opAcquire, "canceled", d.kind, context.Cause(ctx))
 	default:
-		f.add(ctx, 1, count{op: opAcquire, outcome: d.outcome})
+		f.done(ctx, d.outcome)
 		return false, nil
 	}
 }
@@ -119,7 +119,7 @@ func (h *hold) contend(ctx context.Context, start time.Time, attempt *attemptCon
 		switch {
 		case err == nil && grant.Acquired:
 			ghost = false
-			h.start, h.granted = asked, now
+			h.start, h.wait = asked, now.Sub(asked)
 			h.length.Store(int64(s.ttl))
 			return decision{outcome: acquired}
 		case err == nil:

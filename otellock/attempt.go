@@ -2,7 +2,7 @@ package otellock
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,32 +14,42 @@ import (
 type attemptContext struct {
 	context.Context // the caller's
 	deadline        time.Time
-
-	mu      sync.Mutex
-	timed   context.Context // made by the first Done
-	cancel  context.CancelFunc
-	stopped bool
+	timed           atomic.Pointer[timedContext] // made by the first Done, or over
 }
+
+type timedContext struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+// over is what an attempt that has ended has in the place of a timer.
+var over = func() *timedContext {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &timedContext{ctx, cancel}
+}()
 
 var _ context.Context = (*attemptContext)(nil)
 
 func (c *attemptContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
-func (c *attemptContext) Done() <-chan struct{} { return c.timer().Done() }
+func (c *attemptContext) Done() <-chan struct{} {
+	if timed := c.timed.Load(); timed != nil {
+		return timed.Done()
+	}
+	ctx, cancel := context.WithDeadline(c.Context, c.deadline)
+	if !c.timed.CompareAndSwap(nil, &timedContext{ctx, cancel}) {
+		cancel()
+	}
+	return c.timed.Load().Done()
+}
 
 func (c *attemptContext) Err() error {
-	c.mu.Lock()
-	timed := c.timed
-	stopped := c.stopped
-	c.mu.Unlock()
-	if timed != nil {
+	if timed := c.timed.Load(); timed != nil {
 		return timed.Err()
 	}
 	if err := c.Context.Err(); err != nil {
 		return err
-	}
-	if stopped {
-		return context.Canceled
 	}
 	if time.Until(c.deadline) <= 0 {
 		return context.DeadlineExceeded
@@ -50,13 +60,17 @@ func (c *attemptContext) Err() error {
 // Value asks the timed context where there is one, so that package context
 // finds it as the parent of what is derived from this one.
 func (c *attemptContext) Value(key any) any {
-	c.mu.Lock()
-	timed := c.timed
-	c.mu.Unlock()
-	if timed != nil {
+	if timed := c.timed.Load(); timed != nil && timed != over {
 		return timed.Value(key)
 	}
 	return c.Context.Value(key)
+}
+
+// stop ends the attempt: whatever still waits on the context is let go.
+func (c *attemptContext) stop() {
+	if !c.timed.CompareAndSwap(nil, over) {
+		c.timed.Load().cancel()
+	}
 }
 
 // String keeps fmt from walking through the struct, beside whoever uses it.
@@ -64,28 +78,6 @@ func (c *attemptContext) String() string { return "otellock: attempt" }
 
 // GoString is String.
 func (c *attemptContext) GoString() string { return c.String() }
-
-func (c *attemptContext) timer() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.timed == nil {
-		c.timed, c.cancel = context.WithDeadline(c.Context, c.deadline)
-		if c.stopped {
-			c.cancel()
-		}
-	}
-	return c.timed
-}
-
-// stop ends the attempt: whatever still waits on the context is let go.
-func (c *attemptContext) stop() {
-	c.mu.Lock()
-	c.stopped = true
-	if c.cancel != nil {
-		c.cancel()
-	}
-	c.mu.Unlock()
-}
 
 // since is the time now, by the monotonic clock of an earlier one: half the cost
 // of time.Now, which an operation would otherwise pay five times.

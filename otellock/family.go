@@ -29,7 +29,8 @@ type family struct {
 
 	suppress [3]func(now time.Time, errorType string) bool // by failing operation; nil without a gate
 
-	counted atomic.Pointer[map[count][]metric.AddOption]
+	plain   [outcomes][]metric.AddOption                 // series without a failure
+	counted atomic.Pointer[map[count][]metric.AddOption] // the others, made at their first use
 	growing sync.Mutex
 	created atomic.Bool
 }
@@ -87,7 +88,14 @@ var outcomeAttrs = [...]attribute.KeyValue{
 	abandoned:    semconv.LockOutcomeAbandoned,
 }
 
-// A policy is what a failure did to the caller; none where nothing failed.
+// plainOutcomes are those without a failure, and their operations.
+var plainOutcomes = map[outcome]operation{
+	acquired: opAcquire, contended: opAcquire, skipped: opAcquire, canceled: opAcquire, disabled: opAcquire,
+	released: opRelease, extended: opExtend, cleaned: opCleanup, abandoned: opCleanup,
+}
+
+// A policy is what a failure did to the caller; none at a cleanup, which has no
+// caller.
 type policy uint8
 
 const (
@@ -101,12 +109,12 @@ var policyAttrs = [...]attribute.KeyValue{
 	closed: semconv.LockFailurePolicyClosed,
 }
 
-// A count is one series of lock.attempts within a family.
+// A count is one series of failures within a family.
 type count struct {
 	op      operation
 	outcome outcome
 	policy  policy
-	class   string // error.type, empty where nothing failed
+	class   string // error.type
 }
 
 func newFamily(l *Locker, name string, pattern keyPattern) *family {
@@ -124,6 +132,9 @@ func newFamily(l *Locker, name string, pattern keyPattern) *family {
 	for _, o := range []outcome{acquired, contended, canceled, backendError} {
 		f.acquireTime[o] = []metric.RecordOption{set(target, backend, outcomeAttrs[o])}
 	}
+	for o, op := range plainOutcomes {
+		f.plain[o] = []metric.AddOption{set(target, backend, operationAttrs[op], outcomeAttrs[o])}
+	}
 	f.targetOnly = []metric.RecordOption{set(target, backend)}
 	f.gauge = []metric.AddOption{set(target, backend)}
 	if l.gate != nil {
@@ -139,7 +150,12 @@ func set(attrs ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(attrs...))
 }
 
-// add counts one operation of lock.attempts.
+// done counts one operation that did not fail.
+func (f *family) done(ctx context.Context, o outcome) {
+	f.locker.attempts.Add(ctx, 1, f.plain[o]...)
+}
+
+// add counts n operations that failed.
 func (f *family) add(ctx context.Context, n int64, c count) {
 	opts, ok := (*f.counted.Load())[c]
 	if !ok {
@@ -157,10 +173,8 @@ func (f *family) grow(c count) []metric.AddOption {
 	if opts, ok := old[c]; ok {
 		return opts
 	}
-	attrs := []attribute.KeyValue{f.common[0], f.common[2], operationAttrs[c.op], outcomeAttrs[c.outcome]}
-	if c.class != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(c.class))
-	}
+	attrs := []attribute.KeyValue{f.common[0], f.common[2], operationAttrs[c.op], outcomeAttrs[c.outcome],
+		semconv.ErrorTypeKey.String(c.class)}
 	if c.policy != none {
 		attrs = append(attrs, policyAttrs[c.policy])
 	}

@@ -16,12 +16,12 @@ type hold struct {
 	outer    *Lease // the lease that the caller's context runs under
 	manual   bool   // given out by Lock or TryLock
 
-	protected bool         // the backend granted it
-	start     time.Time    // of the request that was granted: the lease counts from here
-	granted   time.Time    // its reply
-	retries   int          // attempts after the first
-	length    atomic.Int64 // of the lease, from start, in nanoseconds
-	over      atomic.Bool  // ended, or known to be lost
+	protected bool          // the backend granted it
+	start     time.Time     // of the request that was granted: the lease counts from here
+	wait      time.Duration // from then to its reply
+	retries   int           // attempts after the first
+	length    atomic.Int64  // of the lease, from start, in nanoseconds
+	over      atomic.Bool   // ended, or known to be lost
 
 	ending sync.Mutex // held over Extend and the end, so that they follow each other
 	ended  bool
@@ -33,6 +33,9 @@ type hold struct {
 func (h *hold) holds() bool { return h.protected && !h.over.Load() }
 
 func (h *hold) deadline() time.Time { return h.start.Add(time.Duration(h.length.Load())) }
+
+// granted is the time of the reply that granted the lease.
+func (h *hold) granted() time.Time { return h.start.Add(h.wait) }
 
 func (h *hold) claim(ttl time.Duration) Claim {
 	return Claim{Key: h.key, Token: h.token, TTL: ttl}

@@ -37,7 +37,7 @@ func (j *janitor) clean(ctx context.Context, h *hold) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.queue) >= janitorQueue {
-		e.count(cleanupError, typeOther)
+		e.failed(typeOther)
 		return
 	}
 	j.begin()
@@ -67,19 +67,19 @@ func (j *janitor) work() {
 func (e errand) run(b Backend) {
 	now := time.Now()
 	if !now.Before(e.useless) {
-		e.count(cleanupError, typeExpired)
+		e.failed(typeExpired)
 		return
 	}
 	a := &attemptContext{Context: e.ctx, deadline: now.Add(e.settings.attemptTimeout)}
 	err := b.Release(a, e.claim)
 	a.stop()
 	if err == nil || errors.Is(err, ErrLost) || errors.Is(err, ErrStolen) {
-		e.count(cleaned, "")
+		e.settings.family.done(e.ctx, cleaned)
 		return
 	}
-	e.count(cleanupError, errorType(err))
+	e.failed(errorType(err))
 }
 
-func (e errand) count(o outcome, class string) {
-	e.settings.family.add(e.ctx, 1, count{op: opCleanup, outcome: o, class: class})
+func (e errand) failed(class string) {
+	e.settings.family.add(e.ctx, 1, count{op: opCleanup, outcome: cleanupError, class: class})
 }

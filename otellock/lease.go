@@ -112,7 +112,7 @@ func (h *hold) abandon() {
 		return
 	}
 	h.conclude(context.Background())
-	h.settings.family.add(context.Background(), 1, count{op: opCleanup, outcome: abandoned})
+	h.settings.family.done(context.Background(), abandoned)
 }
 
 // conclude marks the end of the lease, whatever its result.
@@ -150,26 +150,28 @@ func (h *hold) end(ctx context.Context, op operation, first *attemptContext) err
 	l := f.locker
 	ctx, span := l.tracer.Start(ctx, f.spanNames[opRelease], h.settings.startOptions(opRelease, 0)...)
 
-	a := answer{at: since(h.granted)}
+	a := answer{at: since(h.start)}
 	lost := h.lost
 	if lost != nil {
 		a.class = lost.Type
 	} else {
 		a = h.twice(ctx, opRelease, a.at, h.settings.attemptTimeout, first, Backend.Release)
 	}
-	held := a.at.Sub(h.granted)
+	held := a.at.Sub(h.granted())
 	utilization := float64(a.at.Sub(h.start)) / float64(h.length.Load())
 	l.holdDuration.Record(ctx, held.Seconds(), f.targetOnly...)
 	l.holdUtilization.Record(ctx, utilization, f.targetOnly...)
 
-	c := count{op: opRelease, outcome: released}
-	if a.class != "" {
-		c = count{opRelease, releaseError, policyOf(h.settings.failClosed), a.class}
+	result, p := released, policyOf(h.settings.failClosed)
+	if a.class == "" {
+		f.done(ctx, released)
+	} else {
+		result = releaseError
 		h.result = h.newError(opRelease, a.class, sentinel(a.class), a.cause)
+		f.add(ctx, 1, count{opRelease, releaseError, p, a.class})
 	}
-	f.add(ctx, 1, c)
 	if span.IsRecording() {
-		span.SetAttributes(outcomeAttrs[c.outcome], semconv.LockRetries(a.retries),
+		span.SetAttributes(outcomeAttrs[result], semconv.LockRetries(a.retries),
 			semconv.LockHoldUtilization(utilization), semconv.LockHoldDuration(held.Seconds()))
 	}
 	h.conclude(ctx)
@@ -178,7 +180,7 @@ func (h *hold) end(ctx context.Context, op operation, first *attemptContext) err
 	if a.class == "" {
 		span.End()
 	} else {
-		h.fail(ctx, span, failure{op: opRelease, outcome: releaseError, policy: c.policy, class: a.class,
+		h.fail(ctx, span, failure{op: opRelease, outcome: releaseError, policy: p, class: a.class,
 			at: a.at, held: held, retries: a.retries, known: lost != nil})
 	}
 	return err
@@ -191,7 +193,7 @@ func (h *hold) cleanUp(ctx context.Context, first *attemptContext) error {
 	h.conclude(ctx)
 	h.result = h.newError(opRelease, "closed", ErrClosed, nil)
 	if a.class == "" {
-		f.add(ctx, 1, count{op: opCleanup, outcome: cleaned})
+		f.done(ctx, cleaned)
 		return nil
 	}
 	f.add(ctx, 1, count{op: opCleanup, outcome: cleanupError, class: a.class})
@@ -222,7 +224,7 @@ func (h *hold) extend(ctx context.Context, ttl time.Duration) error {
 	})
 	if a.class == "" {
 		h.length.Store(int64(start.Sub(h.start) + ttl))
-		f.add(ctx, 1, count{op: opExtend, outcome: extended})
+		f.done(ctx, extended)
 		if span.IsRecording() {
 			span.SetAttributes(outcomeAttrs[extended], semconv.LockRetries(a.retries))
 		}
@@ -241,7 +243,7 @@ func (h *hold) extend(ctx context.Context, ttl time.Duration) error {
 	}
 	h.ending.Unlock()
 	h.fail(ctx, span, failure{op: opExtend, outcome: extendError, policy: closed, class: a.class,
-		at: a.at, held: a.at.Sub(h.granted), retries: a.retries})
+		at: a.at, held: a.at.Sub(h.granted()), retries: a.retries})
 	return err
 }
 
@@ -262,13 +264,10 @@ func (h *hold) twice(ctx context.Context, op operation, now time.Time, timeout t
 ) answer {
 	b := h.settings.family.locker.backend
 	detached := context.WithoutCancel(ctx)
-	end := now.Add(timeout)
+	start, limit := now, timeout/2
 	for retries := 0; ; retries++ {
 		again := retries > 0
-		a.Context, a.deadline = detached, end
-		if !again {
-			a.deadline = now.Add(timeout / 2)
-		}
+		a.Context, a.deadline = detached, start.Add(limit)
 		err := call(b, a, h.claim(h.settings.ttl))
 		a.stop()
 		now = since(now)
@@ -282,10 +281,10 @@ func (h *hold) twice(ctx context.Context, op operation, now time.Time, timeout t
 		} else {
 			class = errorType(err)
 		}
-		if lost || again || !unanswered(class) || !now.Before(end) {
+		if lost || again || !unanswered(class) || now.Sub(start) >= timeout {
 			return answer{class, err, now, retries}
 		}
-		a = new(attemptContext)
+		a, limit = new(attemptContext), timeout
 	}
 }
 

@@ -17,10 +17,24 @@ const (
 
 // A keyPattern is a key with '*' in the place of each id.
 type keyPattern struct {
-	text       string
-	literals   []string // the text between the stars; one more than there are stars
-	separators string   // bytes that end an id here, beside those that always do
+	text     string
+	literals []string // the text between the stars; one more than there are stars
+	encoded  *escapes // the bytes that an id may not hold as they are
 }
+
+// escapes are the bytes that would make two lists of ids one key, or move the
+// hash tag of a Cluster key.
+type escapes [256]bool
+
+var always = func() (e escapes) {
+	for c := range 0x20 {
+		e[c] = true
+	}
+	for _, c := range []byte("%:{}\x7f") {
+		e[c] = true
+	}
+	return e
+}()
 
 func parsePattern(text string) (keyPattern, error) {
 	switch {
@@ -53,10 +67,11 @@ func parsePattern(text string) (keyPattern, error) {
 	if depth != 0 {
 		return keyPattern{}, fmt.Errorf("otellock: the braces of the key pattern %q are not balanced; a Cluster hash tag is one \"{...}\"", text)
 	}
-	p := keyPattern{text: text, literals: strings.Split(text, "*")}
+	encoded := always
+	p := keyPattern{text: text, literals: strings.Split(text, "*"), encoded: &encoded}
 	for i := 1; i < p.ids(); i++ {
-		if between := p.literals[i]; ambiguous(between, "") == 0 {
-			p.separators += between[:1] // "*-*": no id may hold a plain '-'
+		if between := p.literals[i]; always.in(between) == 0 {
+			encoded[between[0]] = true // "*-*": no id may hold a plain '-'
 		}
 	}
 	return p, nil
@@ -77,16 +92,16 @@ func (p keyPattern) key(ids []string) (string, error) {
 		if id == "" {
 			return "", fmt.Errorf("id %d of the key pattern %s is empty", i+1, p.text)
 		}
-		n += len(id) - 1
-		n += 2 * ambiguous(id, p.separators)
+		n += len(id) - 1 + 2*p.encoded.in(id)
 	}
-	key := make([]byte, 0, n)
+	var key strings.Builder
+	key.Grow(n)
 	for i, id := range ids {
-		key = append(key, p.literals[i]...)
-		key = appendID(key, id, p.separators)
+		key.WriteString(p.literals[i])
+		p.encoded.write(&key, id)
 	}
-	key = append(key, p.literals[len(ids)]...)
-	return string(key), nil
+	key.WriteString(p.literals[len(ids)])
+	return key.String(), nil
 }
 
 // matches reports whether the key is the pattern with something in the place of
@@ -113,31 +128,28 @@ func (p keyPattern) matches(key string) bool {
 	return rest != ""
 }
 
-func reserved(c byte) bool {
-	return c == '%' || c == ':' || c == '{' || c == '}' || c < 0x20 || c == 0x7f
-}
-
-func ambiguous(id, separators string) (n int) {
+// in counts the bytes of an id that are encoded.
+func (e *escapes) in(id string) (n int) {
 	for i := range len(id) {
-		if reserved(id[i]) || strings.IndexByte(separators, id[i]) >= 0 {
+		if e[id[i]] {
 			n++
 		}
 	}
 	return n
 }
 
-// appendID percent-encodes what would make two lists of ids one key, or move
-// the hash tag of a Cluster key.
-func appendID(key []byte, id, separators string) []byte {
+// write percent-encodes an id.
+func (e *escapes) write(key *strings.Builder, id string) {
 	const hex = "0123456789ABCDEF"
+	plain := 0 // what is before it has been written
 	for i := range len(id) {
-		if c := id[i]; reserved(c) || strings.IndexByte(separators, c) >= 0 {
-			key = append(key, '%', hex[c>>4], hex[c&15])
-		} else {
-			key = append(key, c)
+		if c := id[i]; e[c] {
+			key.WriteString(id[plain:i])
+			key.Write([]byte{'%', hex[c>>4], hex[c&15]})
+			plain = i + 1
 		}
 	}
-	return key
+	key.WriteString(id[plain:])
 }
 
 // derive makes a pattern and a target name of a key that nobody declared: every

@@ -160,7 +160,7 @@ func tagOfIDs(p keyPattern, ids []string) string {
 			text.WriteRune(r)
 			continue
 		}
-		text.Write(appendID(nil, ids[next], p.separators))
+		p.encoded.write(&text, ids[next])
 		next++
 	}
 	return text.String()

@@ -81,12 +81,10 @@ func after(d time.Duration, then fault) fault {
 	}
 }
 
-// refused is an answer of the kind that needs no cleanup: nothing was sent.
+// classed is an error of a backend that names its class.
 type classed string
 
 func (c classed) Error() string     { return "a server's own text" }
 func (c classed) ErrorType() string { return string(c) }
 
-var (
-	errRefused = classed("connection_refused")
-)
+const errRefused = classed("connection_refused") // needs no cleanup: nothing was sent
