@@ -56,6 +56,10 @@ func (e *entry) holds(at int64) bool {
 
 // hold counts an occurrence if at lies in the entry's window.
 func (e *entry) hold(at int64, bit uint64) bool {
+	if uint64(at-e.fresh.Load()) <= uint64(e.quantum) { // the same, for most
+		v := e.word.Add(1)
+		return ordinary(v, bit) || e.counted(v, bit)
+	}
 	return e.holds(at) && e.count(at, bit)
 }
 

@@ -26,9 +26,9 @@ func TestTheGateCountsAndNeverClaims(t *testing.T) {
 		suppress(true, "timeout")
 		suppress(true, "NOAUTH")
 		suppress(true, "")
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		suppress(true, "timeout")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		suppress(false, "timeout")
 		suppress(false, "timeout")
 		wantPending(t, w, 4)
@@ -123,8 +123,10 @@ func TestTheGateOpensOnClose(t *testing.T) {
 	gate, fresh := w.Gate("a", "t"), w.Gate("a", "t")
 	pass(t, w, "a", "t", "")
 	now := time.Now()
-	if !gate(now, "") || !gate(now, "") {
-		t.Fatal("let through within the window")
+	for range 2 { // the second takes the short way
+		if !gate(now, "") {
+			t.Fatal("let through within the window")
+		}
 	}
 	if err := w.Close(t.Context(), func(*Claim) error { return nil }); err != nil {
 		t.Fatal(err)

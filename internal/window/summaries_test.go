@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +17,22 @@ var errBroken = errors.New("broken")
 // outbox keeps the summaries that a Window sends, and fails on demand.
 type outbox struct {
 	start time.Time
+
+	mu    sync.Mutex
 	sent  []string // "2m0s a t 3"
 	fail  error
 	panic bool
 }
 
+func (o *outbox) breakDown(err error, panics bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fail, o.panic = err, panics
+}
+
 func (o *outbox) send(c *Claim) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.panic {
 		panic("boom")
 	}
@@ -35,6 +46,8 @@ func (o *outbox) send(c *Claim) error {
 func (o *outbox) want(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if fmt.Sprint(o.sent) != fmt.Sprint(want) {
 		t.Errorf("summaries %q, want %q", o.sent, want)
 	}
@@ -48,7 +61,7 @@ func bubble(t *testing.T, cfg Config, f func(t *testing.T, w *Window, o *outbox)
 		cfg.Summary = o.send
 		w := newWindow(t, cfg)
 		f(t, w, o)
-		o.fail, o.panic = nil, false
+		o.breakDown(nil, false)
 		if err := w.Close(t.Context(), o.send); err != nil {
 			t.Error(err)
 		}
@@ -63,10 +76,10 @@ func TestWhatIsPendingComesOutOneWindowAfterTheLastFailure(t *testing.T) {
 			time.Sleep(time.Second)
 			hold(t, w, "a", "t", "timeout")
 		}
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		o.want(t)
 		wantPending(t, w, 50)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		o.want(t, "1m50s a t 50")
 		wantPending(t, w, 0)
 		time.Sleep(24 * time.Hour)
@@ -146,10 +159,10 @@ func TestASummaryThatFailsIsTriedAgainOneWindowLater(t *testing.T) {
 				pass(t, w, "a", "t", "")
 				hold(t, w, "a", "t", "")
 				hold(t, w, "a", "t", "")
-				o.fail, o.panic = errBroken, how == "panic"
+				o.breakDown(errBroken, how == "panic")
 				time.Sleep(90 * time.Second)
 				wantPending(t, w, 2)
-				o.fail, o.panic = nil, false
+				o.breakDown(nil, false)
 				time.Sleep(time.Minute)
 				o.want(t, "2m0s a t 2")
 				wantTotals(t, w, Totals{"a", "t", 1, 2, 0})

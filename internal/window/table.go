@@ -12,19 +12,16 @@ import (
 // stands on it goes on; what such a reader misses it finds under the lock.
 
 func (w *Window) hash(action, target string) uint64 {
-	return maphash.String(w.seed, target) ^ w.mix(action)
+	return bits.RotateLeft64(w.hashString(action), 29) ^ w.hashString(target)
 }
 
-// mix is a cheaper hash for the few actions that code declares: ends and
-// length. Actions made to collide share a chain, no longer than the table.
-func (w *Window) mix(s string) uint64 {
-	var first, last uint64
-	if n := len(s); n >= 8 {
-		first, last = load(s), load(s[n-8:])
-	} else if n > 0 {
-		first, last = uint64(s[0])|uint64(s[n/2])<<8, uint64(s[n-1])
+// hashString takes the short way for strings of which two loads see all.
+func (w *Window) hashString(s string) uint64 {
+	n := len(s)
+	if n < 8 || n > 16 {
+		return maphash.String(w.seed, s)
 	}
-	hi, lo := bits.Mul64(first^w.salt[0], last^uint64(len(s))<<56^w.salt[1])
+	hi, lo := bits.Mul64(load(s)^w.salt[0], load(s[n-8:])^uint64(n)<<59^w.salt[1])
 	return hi ^ lo
 }
 

@@ -58,19 +58,19 @@ func TestNoKeyPassesTwiceByLeavingTheOverflowGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{MaxKeys: 1})
 		pass(t, w, "a", "t", "")
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		c := w.Admit("a", "late", "", time.Now())
 		if c == nil || !c.Overflow {
 			t.Fatalf("claim %+v, want one of the overflow gate", c)
 		}
 		c.KeepTemplate("template")
 		c.Delivered()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		hold(t, w, "a", "late", "") // t makes room, and late passed a nanosecond ago
 		wantPending(t, w, 1)
 		time.Sleep(time.Minute - 2)
 		hold(t, w, "a", "late", "")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		c = pass(t, w, "a", "late", "")
 		if c.Overflow || c.Suppressed != 2 || c.Template() != "template" {
 			t.Errorf("claim %+v, want the key's own with 2 and the gate's template", c)
