@@ -85,6 +85,10 @@ func opened(gate reportGate, action, target string) (suppress func(time.Time, st
 	return gate(action, target)
 }
 
+// keys is how many attributes of a record are the throttle's key: they come
+// first.
+const keys = 2
+
 // describe is the failure as attributes, first what a throttle looks for: it
 // walks no further than it must.
 func (h *hold) describe(f failure) []attribute.KeyValue {
@@ -113,8 +117,10 @@ func (h *hold) describe(f failure) []attribute.KeyValue {
 // say. It holds no error value: a handler would render the raw text.
 func (h *hold) record(f failure, caller uintptr, windowed ...slog.Attr) slog.Record {
 	r := slog.NewRecord(f.at, slog.LevelWarn, h.message(f), caller)
-	r.AddAttrs(windowed...)
-	for _, attr := range h.describe(f) {
+	for i, attr := range h.describe(f) {
+		if i == keys {
+			r.AddAttrs(windowed...)
+		}
 		r.AddAttrs(slogAttr(attr))
 	}
 	l := h.settings.family.locker

@@ -145,13 +145,11 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 }
 
 func suppressedAttrs(c *window.Claim) []slog.Attr {
-	attrs := []slog.Attr{slog.Int64(string(semconv.LockReportSuppressedCountKey), int64(c.Suppressed))}
-	if c.Suppressed > 0 {
-		attrs = append(attrs,
-			slog.String(string(semconv.LockReportSuppressedSinceKey), c.Since.UTC().Format(time.RFC3339Nano)),
-			slog.Any(string(semconv.LockReportSuppressedErrorTypesKey), c.ErrorTypes))
+	return []slog.Attr{
+		slog.Int64(string(semconv.LockReportSuppressedCountKey), int64(c.Suppressed)),
+		slog.String(string(semconv.LockReportSuppressedSinceKey), c.Since.UTC().Format(time.RFC3339Nano)),
+		slog.Any(string(semconv.LockReportSuppressedErrorTypesKey), append([]string{}, c.ErrorTypes...)),
 	}
-	return attrs
 }
 
 // A summaryTemplate is where the last record of a key went.

@@ -1,0 +1,311 @@
+package exporter_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+
+	"github.com/otellock/otellock-go/exporter"
+	"github.com/otellock/otellock-go/internal/otlptest"
+)
+
+// marker stands for a secret in whatever variable is tried.
+const marker = "s3cr3t-t0ken"
+
+func TestMalformedVariablesAreNamedAndNeverQuoted(t *testing.T) {
+	tests := map[string][]string{
+		"OTEL_SDK_DISABLED":                           {marker, "1", "yes"},
+		"OTEL_PROPAGATORS":                            {marker, "tracecontext," + marker, "none,baggage", "b3"},
+		"OTEL_TRACES_EXPORTER":                        {marker, "otlp," + marker},
+		"OTEL_METRICS_EXPORTER":                       {marker, "otlp,console"},
+		"OTEL_METRICS_PRODUCERS":                      {marker},
+		"OTEL_LOGS_EXPORTER":                          {marker, "otlp,sentry"},
+		"OTEL_RESOURCE_ATTRIBUTES":                    {marker, "a=b," + marker, "=" + marker, "a=%zz" + marker, "a=b,"},
+		"OTEL_TRACES_SAMPLER":                         {marker, "jaeger_remote"},
+		"OTEL_METRICS_EXEMPLAR_FILTER":                {marker},
+		"OTEL_BSP_SCHEDULE_DELAY":                     {marker, "0", "-1", "1.5", "5s", " 5"},
+		"OTEL_BSP_EXPORT_TIMEOUT":                     {marker, "0"},
+		"OTEL_BSP_MAX_QUEUE_SIZE":                     {marker, "0", "-7"},
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":              {marker, "99999999999999999999"},
+		"OTEL_BLRP_SCHEDULE_DELAY":                    {marker, "0"},
+		"OTEL_BLRP_EXPORT_TIMEOUT":                    {marker},
+		"OTEL_BLRP_MAX_QUEUE_SIZE":                    {marker},
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE":             {marker},
+		"OTEL_METRIC_EXPORT_INTERVAL":                 {marker, "0"},
+		"OTEL_METRIC_EXPORT_TIMEOUT":                  {marker},
+		"OTEL_ATTRIBUTE_COUNT_LIMIT":                  {marker},
+		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT":           {marker},
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":             {marker},
+		"OTEL_SPAN_EVENT_COUNT_LIMIT":                 {marker},
+		"OTEL_SPAN_LINK_COUNT_LIMIT":                  {marker},
+		"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT":            {marker},
+		"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT":             {marker},
+		"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT":      {marker},
+		"OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT":        {marker},
+		"OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT": {marker},
+		"OTEL_GO_X_CARDINALITY_LIMIT":                 {marker},
+		"OTEL_EXPORTER_PROMETHEUS_PORT":               {marker, "70000"},
+		"OTEL_CONFIG_FILE":                            {"/etc/" + marker + ".yaml"},
+		"OTEL_EXPERIMENTAL_CONFIG_FILE":               {"/etc/" + marker + ".yaml"},
+
+		"OTEL_EXPORTER_OTLP_PROTOCOL":         {marker, "http/json", "GRPC"},
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL":  {marker},
+		"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": {marker},
+		"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL":    {marker},
+		"OTEL_EXPORTER_OTLP_ENDPOINT": {
+			marker, "localhost:4318", "http://", "ftp://host/" + marker, "http://user:" + marker + "@[::1", "http://user:" + marker + "@h:port",
+		},
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":  {marker},
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": {marker},
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT":    {marker},
+		"OTEL_EXPORTER_OTLP_HEADERS": {
+			marker, "authorization: Bearer " + marker, "=" + marker, "a b=" + marker, "authorization=Bearer%zz" + marker, "a=b," + marker, "ключ=" + marker,
+		},
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":                        {marker},
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS":                       {marker},
+		"OTEL_EXPORTER_OTLP_LOGS_HEADERS":                          {marker},
+		"OTEL_EXPORTER_OTLP_TIMEOUT":                               {marker, "10s", "0"},
+		"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT":                          {marker},
+		"OTEL_EXPORTER_OTLP_COMPRESSION":                           {marker, "zstd"},
+		"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION":                   {marker},
+		"OTEL_EXPORTER_OTLP_INSECURE":                              {marker},
+		"OTEL_EXPORTER_OTLP_TRACES_INSECURE":                       {marker},
+		"OTEL_EXPORTER_OTLP_CERTIFICATE":                           {"/nowhere/" + marker},
+		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE":                    {"/nowhere/" + marker},
+		"OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY":                       {"/nowhere/" + marker},
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        {marker},
+		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {marker},
+
+		"SENTRY_DSN": {
+			marker, "https://" + marker + "@host", "https://" + marker + "@/1", "https://host/1", "ftp://" + marker + "@host/1", "https://" + marker + "@host:port/1",
+		},
+	}
+	for name, values := range tests {
+		for _, value := range values {
+			t.Run(name+"="+value, func(t *testing.T) {
+				complaints := isolate(t)
+				before := otel.GetTracerProvider()
+				t.Setenv(name, value)
+
+				tel, err := exporter.Setup(t.Context())
+				if err == nil || tel != nil {
+					t.Fatalf("Setup returned %v, %v; want nothing but an error", tel, err)
+				}
+				if !strings.Contains(err.Error(), name) {
+					t.Errorf("the error does not name the variable: %v", err)
+				}
+				for source, text := range map[string]string{"the error": err.Error(), "what OpenTelemetry logged": complaints.String()} {
+					if strings.Contains(text, marker) {
+						t.Errorf("%s contains the value: %s", source, text)
+					}
+				}
+				if otel.GetTracerProvider() != before {
+					t.Error("a failed Setup has replaced a global provider")
+				}
+			})
+		}
+	}
+}
+
+func TestSamplerArgumentIsCheckedWhereItIsRead(t *testing.T) {
+	for _, arg := range []string{marker, "-0.1", "1.1", "NaN"} {
+		t.Run(arg, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+			t.Setenv("OTEL_TRACES_SAMPLER_ARG", arg)
+			_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+			if err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER_ARG") || strings.Contains(err.Error(), marker) {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}
+
+func TestGRPCEndpointWithoutSchemeIsRefused(t *testing.T) {
+	// The exporters cannot parse it and would use localhost without a word.
+	isolate(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317")
+	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+	if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestEveryMalformedVariableIsNamedAtOnceAndOnlyOnce(t *testing.T) {
+	isolate(t)
+	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", marker)
+	t.Setenv("SENTRY_DSN", marker)
+	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_EXPORTER_OTLP_HEADERS", "SENTRY_DSN"} {
+		if n := strings.Count(err.Error(), name+" ") + strings.Count(err.Error(), name+":"); n != 1 {
+			t.Errorf("%s is named %d times in: %v", name, n, err)
+		}
+	}
+}
+
+func TestWellFormedVariablesAreAccepted(t *testing.T) {
+	cert, key := keyPair(t)
+	tests := []map[string]string{
+		{},
+		{"OTEL_SDK_DISABLED": "FALSE"},
+		{"OTEL_RESOURCE_ATTRIBUTES": "service.namespace=shop, deployment.environment.name=a%20b", "OTEL_SERVICE_NAME": "x"},
+		{"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"},
+		{"OTEL_TRACES_SAMPLER": "ParentBased_Always_On", "OTEL_TRACES_SAMPLER_ARG": "not read"},
+		{"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"},
+		{"OTEL_ATTRIBUTE_COUNT_LIMIT": "-1", "OTEL_SPAN_EVENT_COUNT_LIMIT": "0"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20" + marker + ",x-a=", "OTEL_EXPORTER_OTLP_TIMEOUT": "2000"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318/prefix", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "dns:///collector:4317", "OTEL_EXPORTER_OTLP_INSECURE": "true"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4317"},
+		{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318", "OTEL_EXPORTER_OTLP_CERTIFICATE": cert,
+			"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": cert, "OTEL_EXPORTER_OTLP_CLIENT_KEY": key,
+		},
+		{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta"},
+		{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram"},
+		{ // what no exporter reads is nobody's business
+			"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none",
+			"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_ENDPOINT": "?",
+		},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"},
+	}
+	for _, variables := range tests {
+		t.Run("", func(t *testing.T) {
+			complaints := isolate(t)
+			for name, value := range variables {
+				t.Setenv(name, value)
+			}
+			tel, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+			if err != nil {
+				t.Fatalf("%v: %v", variables, err)
+			}
+			if s := complaints.String(); s != "" {
+				t.Errorf("%v: OpenTelemetry complained: %s", variables, s)
+			}
+			// There is no server. Nothing is pending but an empty collection.
+			_ = tel.Shutdown(within(t, 100*time.Millisecond))
+		})
+	}
+}
+
+func TestKeyPairThatDoesNotFitIsRefused(t *testing.T) {
+	isolate(t)
+	cert, _ := keyPair(t)
+	_, otherKey := keyPair(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", cert)
+	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", otherKey)
+	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+	if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_CLIENT_KEY") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestFileWithoutCertificatesIsRefused(t *testing.T) {
+	isolate(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, []byte("not PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", file)
+	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
+	if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// The failures below come late, when other signals are built already. isolate
+// sees to it that nothing of those is left running.
+func TestFailedSetupLeavesNothingBehind(t *testing.T) {
+	errBroken := errors.New("broken on purpose")
+	autoexport.RegisterLogExporter("broken", func(context.Context) (sdklog.Exporter, error) { return nil, errBroken })
+
+	t.Run("a log exporter that cannot be built", func(t *testing.T) {
+		isolate(t)
+		r := otlptest.Start(t)
+		r.Setenv(t, "grpc")
+		t.Setenv("OTEL_LOGS_EXPORTER", "broken")
+		tel, err := exporter.Setup(t.Context())
+		if tel != nil || !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "OTEL_LOGS_EXPORTER") {
+			t.Errorf("Setup returned %v, %v", tel, err)
+		}
+	})
+	t.Run("a Prometheus port in use", func(t *testing.T) {
+		isolate(t)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		t.Setenv("OTEL_METRICS_EXPORTER", "prometheus")
+		t.Setenv("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
+		t.Setenv("OTEL_EXPORTER_PROMETHEUS_PORT", port)
+		_, err = exporter.Setup(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "OTEL_METRICS_EXPORTER") {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("an attribute without a key", func(t *testing.T) {
+		isolate(t)
+		_, err := exporter.Setup(t.Context(), exporter.WithResourceAttributes(attribute.String("", marker)))
+		if err == nil || !strings.Contains(err.Error(), "WithResourceAttributes") || strings.Contains(err.Error(), marker) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("a context that has ended", func(t *testing.T) {
+		isolate(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		tel, err := exporter.Setup(ctx)
+		if tel != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("Setup returned %v, %v", tel, err)
+		}
+	})
+}
+
+// keyPair writes a fresh self-signed certificate and its key.
+func keyPair(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", keyDER)
+}

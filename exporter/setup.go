@@ -1,0 +1,264 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel"
+	lognoop "go.opentelemetry.io/otel/log/noop"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/otellock/otellock-go/exporter/sentrylog"
+	"github.com/otellock/otellock-go/exporter/throttle"
+)
+
+const (
+	// cardinalityLimit is per instrument. The SDK's own 2,000 are used up by
+	// 500 lock targets, and failing series, being born last, are the ones that
+	// fall into the overflow.
+	cardinalityLimit = 10_000
+
+	// cardinalityVar is how the SDK lets an operator set that limit.
+	cardinalityVar = "OTEL_GO_X_CARDINALITY_LIMIT"
+
+	// abandonAfter bounds the clean-up of a Setup that failed. Nothing has been
+	// recorded by then, so there is nothing to flush.
+	abandonAfter = 5 * time.Second
+)
+
+// Setup builds the providers of all three signals from the environment, makes
+// them OpenTelemetry's globals (see [WithoutGlobals]), and returns what stops
+// them. The package documentation says which variables are read and what is
+// put behind them.
+//
+// ctx bounds Setup itself, not what it builds.
+//
+// A variable or option that cannot be used is an error, and so is an exporter
+// that cannot be built; then nothing is left running and no global has been
+// touched. Errors name variables and never contain their values. A receiver
+// that cannot be reached is not an error: exports are retried, and their
+// failures go to OpenTelemetry's error handler ([otel.SetErrorHandler]).
+func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
+	cfg := newConfig(opts)
+
+	propagator, propagatorErr := newPropagator()
+	disabled, disabledErr := sdkDisabled()
+	if err := errors.Join(propagatorErr, disabledErr); err != nil {
+		return nil, err
+	}
+
+	t := &Telemetry{propagator: propagator, stopped: make(chan struct{}), lifetime: newLifetime()}
+	if disabled {
+		t.tracers, t.meters, t.loggers = tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), lognoop.NewLoggerProvider()
+	} else if err := t.build(ctx, cfg); err != nil {
+		return nil, err
+	}
+
+	if !cfg.keepGlobals {
+		otel.SetTracerProvider(t.tracers)
+		otel.SetMeterProvider(t.meters)
+		otel.SetLoggerProvider(t.loggers)
+		otel.SetTextMapPropagator(propagator)
+	}
+	return t, nil
+}
+
+func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
+	if err := errors.Join(checkEnvironment(), checkSentry()); err != nil {
+		return err
+	}
+	res, err := newResource(ctx, cfg.resourceAttributes)
+	if err != nil {
+		return err
+	}
+
+	// Whatever is started is shut down again when a later step fails.
+	var started []task
+	defer func() {
+		if err == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
+		defer cancel()
+		_ = concurrently(ctx, started...)
+		t.lifetime.end(errShutDown)
+	}()
+
+	metrics, err := newMeterProvider(ctx, cfg, res)
+	if err != nil {
+		return err
+	}
+	started = append(started, task{run: metrics.Shutdown})
+
+	spans, err := t.newSpanFanOut(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	started = append(started, task{run: spans.Shutdown})
+
+	chain, err := t.newLogChain(ctx, cfg, metrics)
+	if err != nil {
+		return err
+	}
+
+	tracers := newTracerProvider(res, spans)
+	loggers := newLoggerProvider(res, chain)
+	t.tracers, t.meters, t.loggers = tracers, metrics, loggers
+	t.traces = signal{
+		flush: spans.ForceFlush,
+		shutdown: func(ctx context.Context) error {
+			// The fan-out by itself: with ctx ended, the provider would mark
+			// itself as shut down and leave its processors running.
+			return errors.Join(spans.Shutdown(ctx), tracers.Shutdown(ctx))
+		},
+	}
+	t.metrics = signal{flush: metrics.ForceFlush, shutdown: metrics.Shutdown}
+	t.logs = signal{
+		flush: loggers.ForceFlush,
+		shutdown: func(ctx context.Context) error {
+			err := loggers.Shutdown(ctx) // first, so that no record comes late
+			if chain != nil && ctx.Err() != nil {
+				err = errors.Join(err, chain.Shutdown(ctx))
+			}
+			return err
+		},
+	}
+	return nil
+}
+
+func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (*sdkmetric.MeterProvider, error) {
+	reader, err := autoexport.NewMetricReader(ctx)
+	if err != nil {
+		names := "OTEL_METRICS_EXPORTER"
+		if os.Getenv("OTEL_METRICS_PRODUCERS") != "" {
+			names += " or OTEL_METRICS_PRODUCERS"
+		}
+		return nil, fmt.Errorf("exporter: %s: %w", names, err)
+	}
+	opts := []sdkmetric.Option{sdkmetric.WithResource(res)}
+	if os.Getenv(cardinalityVar) == "" {
+		opts = append(opts, sdkmetric.WithCardinalityLimit(cardinalityLimit))
+	}
+	// The provider stops its readers one after the other: those of the process
+	// before the one that waits for a server.
+	for _, r := range cfg.metricReaders {
+		opts = append(opts, sdkmetric.WithReader(r))
+	}
+	if !autoexport.IsNoneMetricReader(reader) {
+		opts = append(opts, sdkmetric.WithReader(reader))
+	}
+	return sdkmetric.NewMeterProvider(opts...), nil
+}
+
+func (t *Telemetry) newSpanFanOut(ctx context.Context, cfg config) (*spanFanOut, error) {
+	exporter, err := autoexport.NewSpanExporter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("exporter: OTEL_TRACES_EXPORTER: %w", err)
+	}
+	exporters := []sdktrace.SpanExporter{exporter}
+	if cfg.sentryTraces && os.Getenv(dsnVar) != "" {
+		sentry, err := newSentrySpanExporter(ctx)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("exporter: WithSentryTraces: %w", err), exporter.Shutdown(ctx))
+		}
+		exporters = append(exporters, sentry)
+	}
+	fan := &spanFanOut{destinations: cfg.spanProcessors}
+	for _, e := range exporters {
+		if autoexport.IsNoneSpanExporter(e) {
+			continue
+		}
+		batch := sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, t.lifetime})
+		fan.destinations = append(fan.destinations[:len(fan.destinations):len(fan.destinations)], batch)
+	}
+	return fan, nil
+}
+
+func newTracerProvider(res *resource.Resource, fan *spanFanOut) *sdktrace.TracerProvider {
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if len(fan.destinations) > 0 {
+		opts = append(opts, sdktrace.WithSpanProcessor(fan))
+	}
+	return sdktrace.NewTracerProvider(opts...)
+}
+
+// newLogChain returns the processor in front of all log destinations, nil when
+// there is none: a provider without a processor says that it is not enabled,
+// which lets a library fall back to the console. (A batch processor around the
+// "none" exporter would say that it is, and swallow everything.)
+func (t *Telemetry) newLogChain(ctx context.Context, cfg config, metrics *sdkmetric.MeterProvider) (sdklog.Processor, error) {
+	var exporters []sdklog.Exporter
+	if os.Getenv(logsVar) != sentryName {
+		exporter, err := autoexport.NewLogExporter(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("exporter: %s: %w", logsVar, err)
+		}
+		if !autoexport.IsNoneLogExporter(exporter) {
+			exporters = append(exporters, exporter)
+		}
+	}
+	if dsn := os.Getenv(dsnVar); dsn != "" {
+		sentry, err := sentrylog.New(dsn, append([]sentrylog.Option{sentrylog.WithMeterProvider(metrics)}, cfg.sentry...)...)
+		if err != nil {
+			err = fmt.Errorf("exporter: WithSentry: %w", err)
+			for _, e := range exporters {
+				err = errors.Join(err, e.Shutdown(ctx))
+			}
+			return nil, err
+		}
+		exporters = append(exporters, sentry)
+	}
+
+	fan := &logFanOut{destinations: cfg.logProcessors}
+	for _, e := range exporters {
+		batch := sdklog.NewBatchProcessor(boundLogExporter{e, t.lifetime})
+		fan.destinations = append(fan.destinations[:len(fan.destinations):len(fan.destinations)], batch)
+	}
+	if len(fan.destinations) == 0 {
+		return nil, nil
+	}
+
+	throttled, err := throttle.NewProcessor(eventNameProcessor{next: fan},
+		append([]throttle.Option{throttle.WithMeterProvider(metrics)}, cfg.throttle...)...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("exporter: WithThrottle: %w", err), fan.Shutdown(ctx))
+	}
+	t.throttle = throttled
+	return throttled, nil
+}
+
+func newLoggerProvider(res *resource.Resource, chain sdklog.Processor) *sdklog.LoggerProvider {
+	opts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+	if chain != nil {
+		opts = append(opts, sdklog.WithProcessor(chain))
+	}
+	// The specification lets the general limits stand in for the log record's
+	// own. The SDK does so for spans only.
+	if n, ok := generalLimit("ATTRIBUTE_COUNT_LIMIT"); ok {
+		opts = append(opts, sdklog.WithAttributeCountLimit(n))
+	}
+	if n, ok := generalLimit("ATTRIBUTE_VALUE_LENGTH_LIMIT"); ok {
+		opts = append(opts, sdklog.WithAttributeValueLengthLimit(n))
+	}
+	return sdklog.NewLoggerProvider(opts...)
+}
+
+// generalLimit is the value of OTEL_<suffix> where OTEL_LOGRECORD_<suffix> is
+// not set.
+func generalLimit(suffix string) (int, bool) {
+	if os.Getenv("OTEL_LOGRECORD_"+suffix) != "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(os.Getenv("OTEL_" + suffix))
+	return n, err == nil
+}

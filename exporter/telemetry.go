@@ -1,0 +1,140 @@
+package exporter
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/exporter/throttle"
+)
+
+// patience is how long metrics wait for logs at most. Half of the time left
+// until the context's deadline is theirs in any case.
+const patience = 5 * time.Second
+
+// Telemetry is what [Setup] has built. Its methods are safe for concurrent use.
+type Telemetry struct {
+	tracers    trace.TracerProvider
+	meters     metric.MeterProvider
+	loggers    log.LoggerProvider
+	propagator propagation.TextMapPropagator
+	throttle   *throttle.Processor // nil when log records go nowhere
+
+	traces, metrics, logs signal
+	lifetime              lifetime
+
+	stopping atomic.Bool
+	stopped  chan struct{} // closed once stopErr is set
+	stopErr  error
+}
+
+// signal is how one signal is flushed and stopped. The zero value has nothing
+// to do.
+type signal struct {
+	flush, shutdown func(context.Context) error
+}
+
+// TracerProvider returns the provider of spans. It is a no-op one when
+// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown].
+func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.tracers }
+
+// MeterProvider returns the provider of metrics. It is a no-op one when
+// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown].
+func (t *Telemetry) MeterProvider() metric.MeterProvider { return t.meters }
+
+// LoggerProvider returns the provider of log records. Its loggers report that
+// they are not enabled when no destination is configured, when
+// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown], so
+// that a lock's warnings go to the console instead.
+func (t *Telemetry) LoggerProvider() log.LoggerProvider { return t.loggers }
+
+// Propagator returns what OTEL_PROPAGATORS names: W3C trace context and
+// baggage by default.
+func (t *Telemetry) Propagator() propagation.TextMapPropagator { return t.propagator }
+
+// ReportGate tells a caller that reports about (action, target) whether a
+// report made now would be held back by the throttle, and counts it as held
+// back if so. It is what otellock.WithReportGate takes: a failing lock asks
+// before it builds a record. The returned function is never nil and safe for
+// concurrent use; resolve it once per target and keep it. Without a throttle
+// (no destination for log records) nothing is held back.
+func (t *Telemetry) ReportGate(action, target string) func(now time.Time, errorType string) bool {
+	if t.throttle == nil {
+		return func(time.Time, string) bool { return false }
+	}
+	return t.throttle.ReportGate(action, target)
+}
+
+// ForceFlush exports what is pending in all three signals and joins their
+// errors. It returns when ctx ends at the latest. After [Telemetry.Shutdown]
+// has begun it does nothing.
+func (t *Telemetry) ForceFlush(ctx context.Context) error {
+	if t.stopping.Load() {
+		return nil
+	}
+	return inOrder(ctx, t.logs.flush, t.traces.flush, t.metrics.flush)
+}
+
+// Shutdown exports what is pending, stops all three signals, and joins their
+// errors. It returns when ctx ends at the latest; without a deadline the
+// exporters' own timeouts apply (30 s at most for each batch). Exports that ctx
+// left unanswered are cut off: no goroutine stays behind.
+//
+// Logs and spans go at once. Metrics go after the logs, so that they contain
+// what was counted while those went out (reports held back, events given up),
+// but wait no longer than half of the time that is left, and 5 s: a receiver
+// that hangs takes the time of its own signal only.
+//
+// Only the first call does this. Calls beside it or after it return the same
+// error, waiting for it no longer than their own ctx.
+//
+// The globals are left as they are, and inert. A later [Setup] replaces them.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	if !t.stopping.CompareAndSwap(false, true) {
+		select {
+		case <-t.stopped:
+			return t.stopErr
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	t.stopErr = inOrder(ctx, t.logs.shutdown, t.traces.shutdown, t.metrics.shutdown)
+	t.lifetime.end(errShutDown)
+	close(t.stopped)
+	return t.stopErr
+}
+
+// inOrder runs the same step of all signals: logs beside traces, metrics after
+// the logs as long as that leaves them time.
+func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) error) error {
+	if logs == nil {
+		return nil // OTEL_SDK_DISABLED: no signal was built
+	}
+	logged := make(chan struct{})
+	return concurrently(ctx,
+		task{name: "logs", run: func(ctx context.Context) error {
+			defer close(logged)
+			return logs(ctx)
+		}},
+		task{name: "traces", run: traces},
+		task{name: "metrics", run: func(ctx context.Context) error {
+			wait := patience
+			if deadline, ok := ctx.Deadline(); ok {
+				wait = min(wait, time.Until(deadline)/2)
+			}
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			select {
+			case <-logged:
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			return metrics(ctx)
+		}},
+	)
+}
