@@ -2,10 +2,9 @@ package otellock_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -14,11 +13,13 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/otellock/otellock-go/exporter/throttle"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/semconv"
@@ -77,25 +78,32 @@ func BenchmarkDo(b *testing.B) {
 				}
 			}
 		})
-		b.Run(tel.name+"/floor", func(b *testing.B) {
-			tracers, meters := tel.providers()
-			f := newFloor(memorybackend.New(), tracers, meters)
-			ctx := b.Context()
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := f.do(ctx, "42", nothing); err != nil {
-					b.Fatal(err)
+		for _, name := range []string{"floor", "bare"} {
+			b.Run(tel.name+"/"+name, func(b *testing.B) {
+				tracers, meters := tel.providers()
+				f := newFloor(memorybackend.New(), tracers, meters)
+				f.bare = name == "bare"
+				ctx := b.Context()
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := f.do(ctx, "42", nothing); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
 // A floor is what a careful engineer would write by hand around two backend
 // calls: the same two spans with the same attributes, the same counters,
-// histograms and up-down counter with options made in advance, and nothing else:
-// no waiting, no errors, no lease, no panic safety, no time limits.
+// histograms and up-down counter with options made in advance, the deadlines that
+// a Backend is promised, and nothing else: no waiting, no errors, no lease, no
+// panic safety. Without the deadlines it is bare: less than a lock may do, and a
+// bound for what a library could reach.
 type floor struct {
+	bare bool
+
 	backend                     otellock.Backend
 	tracer                      trace.Tracer
 	acquireSpan, releaseSpan    []trace.SpanStartOption
@@ -149,14 +157,15 @@ func newFloor(backend otellock.Backend, tracers trace.TracerProvider, meters met
 func (f *floor) do(ctx context.Context, id string, fn func(context.Context) error) error {
 	const ttl = 10 * time.Second
 	var raw [16]byte
-	for i := range raw {
-		raw[i] = byte(rand.Uint32())
-	}
+	binary.NativeEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
 	claim := otellock.Claim{Key: "lock:projects:" + id, Token: hex.EncodeToString(raw[:]), TTL: ttl}
 
 	start := time.Now()
 	actx, span := f.tracer.Start(ctx, "acquire projects", f.acquireSpan...)
-	grant, err := f.backend.Acquire(actx, claim)
+	bctx, cancel := f.limit(actx)
+	grant, err := f.backend.Acquire(bctx, claim)
+	cancel()
 	if err != nil || !grant.Acquired {
 		span.SetStatus(codes.Error, "failed")
 		span.End()
@@ -174,7 +183,10 @@ func (f *floor) do(ctx context.Context, id string, fn func(context.Context) erro
 	fnErr := fn(ctx)
 
 	rctx, span := f.tracer.Start(ctx, "release projects", f.releaseSpan...)
-	if err := f.backend.Release(rctx, claim); err != nil {
+	bctx, cancel = f.limit(context.WithoutCancel(rctx))
+	err = f.backend.Release(bctx, claim)
+	cancel()
+	if err != nil {
 		span.SetStatus(codes.Error, "failed")
 		span.End()
 		return err
@@ -186,12 +198,63 @@ func (f *floor) do(ctx context.Context, id string, fn func(context.Context) erro
 	f.use.Record(rctx, float64(end.Sub(start))/float64(ttl), f.targetAttrs...)
 	f.held.Add(rctx, -1, f.oneHeld...)
 	if span.IsRecording() {
-		span.SetAttributes(semconv.LockOutcomeReleased, semconv.LockHoldUtilization(float64(end.Sub(start))/float64(ttl)),
+		span.SetAttributes(semconv.LockOutcomeReleased, semconv.LockRetries(0), semconv.LockHoldUtilization(float64(end.Sub(start))/float64(ttl)),
 			semconv.LockHoldDuration(held.Seconds()))
 	}
 	span.End()
 	return fnErr
 }
 
-var _ = slog.New
-var _ = io.Discard
+func (f *floor) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.bare {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, 250*time.Millisecond)
+}
+
+// BenchmarkFailingDoSuppressed is a Do of which the backend fails, inside the
+// throttle's window, with spans and metrics on: without the gate its record is
+// built and then held back, with the gate it is not built. The first warning has
+// passed before the clock starts.
+func BenchmarkFailingDoSuppressed(b *testing.B) {
+	for _, gated := range []bool{true, false} {
+		name := "throttle"
+		if gated {
+			name = "gate"
+		}
+		b.Run(name, func(b *testing.B) {
+			tracers := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
+			meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+			p, err := throttle.NewProcessor(sdklog.NewSimpleProcessor(&logMemory{}),
+				throttle.WithMeterProvider(meters), throttle.WithWindow(time.Hour))
+			if err != nil {
+				b.Fatal(err)
+			}
+			opts := []otellock.Option{
+				otellock.WithTracerProvider(tracers), otellock.WithMeterProvider(meters),
+				otellock.WithLoggerProvider(sdklog.NewLoggerProvider(sdklog.WithProcessor(p))),
+			}
+			if gated {
+				opts = append(opts, otellock.WithReportGate(p.ReportGate))
+			}
+			backend := memorybackend.New()
+			backend.Fail(errRefused)
+			locker, err := otellock.New(backend, opts...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			target, err := locker.Target("projects", "lock:projects:*")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx := b.Context()
+			_ = target.Mutex("42").Do(ctx, nothing)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := target.Mutex("42").Do(ctx, nothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
