@@ -93,7 +93,7 @@ const keys = 2
 // walks no further than it must.
 func (h *hold) describe(f failure) []attribute.KeyValue {
 	family := h.settings.family
-	attrs := make([]attribute.KeyValue, 0, 32)
+	attrs := make([]attribute.KeyValue, 0, 12)
 	attrs = append(attrs,
 		actions[f.op].attr,
 		family.common[0],
@@ -171,42 +171,46 @@ func (h *hold) message(f failure) string {
 // callers is the stack from the frame that called this package. Where a Do
 // releases, what fn left on the stack (a panic runs the release on top of it) is
 // not the caller.
-func callers(stack []uintptr, releasing bool) []uintptr {
+func callers(stack []uintptr, releasing bool) []runtime.Frame {
 	const inside = "github.com/otellock/otellock-go/otellock."
 	const guard = inside + "(*session).guard"
-	names := make([]string, len(stack))
-	for i := range stack {
-		names[i] = frameOf(stack[i]).Function
+	frames := make([]runtime.Frame, 0, len(stack))
+	for next := runtime.CallersFrames(stack); ; {
+		frame, more := next.Next()
+		frames = append(frames, frame)
+		if !more {
+			break
+		}
 	}
 	leave := func(i int) int {
-		for i < len(names) && strings.HasPrefix(names[i], inside) {
+		for i < len(frames)-1 && strings.HasPrefix(frames[i].Function, inside) {
 			i++
 		}
 		return i
 	}
 	first := leave(0)
 	if releasing {
-		if i := slices.Index(names, guard); i > first {
-			first = leave(i)
+		under := slices.IndexFunc(frames, func(f runtime.Frame) bool { return f.Function == guard })
+		if under > first {
+			first = leave(under)
 		}
 	}
-	return stack[min(first, len(stack)-1):]
-}
-
-func frameOf(pc uintptr) runtime.Frame {
-	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
-	return frame
+	return frames[first:]
 }
 
 // trail prints functions and lines, and no arguments.
-func trail(stack []uintptr) string {
+func trail(frames []runtime.Frame) string {
 	var text strings.Builder
-	for i, pc := range stack {
+	text.Grow(128 * len(frames))
+	for i, frame := range frames {
 		if i > 0 {
 			text.WriteByte('\n')
 		}
-		frame := frameOf(pc)
-		text.WriteString(frame.Function + "\n\t" + frame.File + ":" + strconv.Itoa(frame.Line))
+		text.WriteString(frame.Function)
+		text.WriteString("\n\t")
+		text.WriteString(frame.File)
+		text.WriteByte(':')
+		text.WriteString(strconv.Itoa(frame.Line))
 	}
 	return text.String()
 }

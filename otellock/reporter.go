@@ -95,9 +95,9 @@ func (r *reporter) handle(ctx context.Context, h *hold, f failure, stack []uintp
 		otelslog.WithSource(true), otelslog.WithLoggerProvider(provider))
 	switch {
 	case pipeline.Enabled(ctx, slog.LevelWarn):
-		stack = callers(stack, f.op == opRelease)
-		record := h.record(f, stack[0])
-		record.AddAttrs(slog.String(string(otelconv.ExceptionStacktraceKey), trail(stack)))
+		frames := callers(stack, f.op == opRelease)
+		record := h.record(f, frames[0].PC+1) // +1: a return address, as runtime.Callers gives it
+		record.AddAttrs(slog.String(string(otelconv.ExceptionStacktraceKey), trail(frames)))
 		return pipeline.Handle(ctx, record)
 	case r.locker.logs != nil, pipeline.Enabled(ctx, fatal4): // there is a pipeline, and it filters warnings
 		return nil
@@ -128,12 +128,11 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 	claim.KeepTemplate(summaryTemplate{handler, family})
 	// For a person who reads a console the caller's line says more than a stack.
 	caller := callers(stack, f.op == opRelease)[0]
-	record := h.record(f, caller, suppressedAttrs(claim)...)
-	frame := frameOf(caller)
+	record := h.record(f, caller.PC+1, suppressedAttrs(claim)...)
 	record.AddAttrs(
-		slog.String(string(otelconv.CodeFunctionNameKey), frame.Function),
-		slog.String(string(otelconv.CodeFilePathKey), frame.File),
-		slog.Int(string(otelconv.CodeLineNumberKey), frame.Line),
+		slog.String(string(otelconv.CodeFunctionNameKey), caller.Function),
+		slog.String(string(otelconv.CodeFilePathKey), caller.File),
+		slog.Int(string(otelconv.CodeLineNumberKey), caller.Line),
 	)
 	if err := handler.Handle(ctx, record); err != nil {
 		return err
