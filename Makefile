@@ -1,0 +1,31 @@
+# What a stranger runs: `make test`. What CI runs on top of it: .ci/run.
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TESTFLAGS   ?=
+
+.PHONY: test test-collector lint generate bench redis
+
+test: redis ## the whole test suite, against real redis-server processes
+	$(GO) test $(TESTFLAGS) ./...
+
+test-collector: redis ## the Collector's configurations, dashboards and alerts, run for real
+	$(MAKE) -C collector-config test
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt -w these files:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+generate: ## everything that is made from semconv/registry
+	$(GO) generate ./...
+
+bench: ## the instrumented lock beside its hand-written floor, the throttle beside its peers
+	$(GO) test ./otellock -run '^$$' -bench . -benchmem
+	$(GO) test ./exporter/throttle -run '^$$' -bench . -benchmem -cpu 1,2
+	cd exporter/throttle/benchmarks && $(GO) test -run '^$$' -bench . -benchmem -cpu 1,2
+
+# The tests start their own servers; only the programs have to be there.
+redis:
+	@sh .ci/need redis-server redis-server
+	@sh .ci/need redis-sentinel redis-sentinel

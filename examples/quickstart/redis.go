@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+)
+
+// A redisServer is what the locks are kept in, and how it is lost.
+type redisServer struct {
+	addr   string
+	what   string
+	outage string
+	cut    func()
+	stop   func()
+}
+
+func startRedis(ctx context.Context, addr string) (*redisServer, error) {
+	if addr != "" {
+		return reachRedis(ctx, addr)
+	}
+	embedded := miniredis.NewMiniRedis()
+	if err := embedded.Start(); err != nil {
+		return nil, fmt.Errorf("the embedded Redis did not start: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	go passTime(ctx, embedded)
+	stop := func() {
+		cancel()
+		embedded.Close()
+	}
+	return &redisServer{
+		addr:   embedded.Addr(),
+		what:   "embedded, on " + embedded.Addr() + " (REDIS_ADDR uses a real one)",
+		outage: "The Redis server stops",
+		cut:    stop,
+		stop:   stop,
+	}, nil
+}
+
+// passTime moves the clock of the embedded Redis, which stands still by itself.
+func passTime(ctx context.Context, embedded *miniredis.Miniredis) {
+	const step = 10 * time.Millisecond
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			embedded.FastForward(step)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reachRedis puts a proxy before a server that is not ours to stop.
+func reachRedis(ctx context.Context, addr string) (*redisServer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, fmt.Errorf("REDIS_ADDR=%q is not host:port", addr)
+	}
+	probe := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
+	defer probe.Close()
+	if err := probe.Ping(ctx).Err(); err != nil {
+		return nil, fmt.Errorf("no Redis answers at REDIS_ADDR=%s: %w", addr, err)
+	}
+	proxy := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "redis", "127.0.0.1:0", addr)
+	if err := proxy.Start(); err != nil {
+		return nil, fmt.Errorf("the proxy before REDIS_ADDR did not start: %w", err)
+	}
+	return &redisServer{
+		addr:   proxy.Listen,
+		what:   addr,
+		outage: "The connections to Redis are cut",
+		cut:    proxy.Stop,
+		stop:   func() {},
+	}, nil
+}
