@@ -59,7 +59,7 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 	case acquired:
 		f.done(ctx, acquired)
 		h.protected = true
-		f.hold(ctx, 1)
+		f.countHeld(ctx, 1)
 		return true, nil
 	case backendError:
 		p := policyOf(h.settings.failClosed)
@@ -83,7 +83,7 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 }
 
 // contend makes attempts until one of them decides.
-func (h *hold) contend(ctx context.Context, start time.Time, attempt *attemptContext) (d decision) {
+func (h *hold) contend(ctx context.Context, start time.Time, a *attemptContext) (d decision) {
 	s := h.settings
 	f := s.family
 	busy := decision{outcome: contended, at: start}
@@ -102,15 +102,14 @@ func (h *hold) contend(ctx context.Context, start time.Time, attempt *attemptCon
 	now := start
 	defer func() {
 		if waiting {
-			f.wait(ctx, -1)
+			f.countWaiting(ctx, -1)
 		}
 		d.ghost, d.at = ghost, now
 	}()
 	for {
 		timeout := budget(ctx, now, s.attemptTimeout)
-		attempt.Context, attempt.deadline = ctx, now.Add(timeout)
-		grant, err := f.locker.backend.Acquire(attempt, h.claim(s.ttl))
-		attempt.stop()
+		a.Context, a.deadline = ctx, now.Add(timeout)
+		grant, err := attempt(f.locker.backend, a, opAcquire, h.claim(s.ttl))
 		asked := now
 		now = since(asked)
 		if err == nil && grant.Acquired && now.Sub(asked) >= s.ttl {
@@ -154,7 +153,7 @@ func (h *hold) contend(ctx context.Context, start time.Time, attempt *attemptCon
 		}
 		if !waiting {
 			waiting = true
-			f.wait(ctx, 1)
+			f.countWaiting(ctx, 1)
 		}
 		err = pause(ctx, min(left, s.backoff(h.retries)))
 		now = since(now)
@@ -162,7 +161,7 @@ func (h *hold) contend(ctx context.Context, start time.Time, attempt *attemptCon
 			return decision{outcome: canceled, kind: err}
 		}
 		h.retries++
-		attempt = new(attemptContext)
+		a = new(attemptContext)
 	}
 }
 

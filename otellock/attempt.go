@@ -22,8 +22,8 @@ type timedContext struct {
 	cancel context.CancelFunc
 }
 
-// over is what an attempt that has ended has in the place of a timer.
-var over = func() *timedContext {
+// noTimer is what an attempt that has ended has in the place of one.
+var noTimer = func() *timedContext {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return &timedContext{ctx, cancel}
@@ -48,19 +48,17 @@ func (c *attemptContext) Err() error {
 	if timed := c.timed.Load(); timed != nil {
 		return timed.Err()
 	}
-	if err := c.Context.Err(); err != nil {
-		return err
+	if c.Context.Err() == nil && time.Until(c.deadline) > 0 {
+		return nil
 	}
-	if time.Until(c.deadline) <= 0 {
-		return context.DeadlineExceeded
-	}
-	return nil
+	c.Done() // so that the answer stays the same
+	return c.timed.Load().Err()
 }
 
 // Value asks the timed context where there is one, so that package context
 // finds it as the parent of what is derived from this one.
 func (c *attemptContext) Value(key any) any {
-	if timed := c.timed.Load(); timed != nil && timed != over {
+	if timed := c.timed.Load(); timed != nil && timed != noTimer {
 		return timed.Value(key)
 	}
 	return c.Context.Value(key)
@@ -68,7 +66,7 @@ func (c *attemptContext) Value(key any) any {
 
 // stop ends the attempt: whatever still waits on the context is let go.
 func (c *attemptContext) stop() {
-	if !c.timed.CompareAndSwap(nil, over) {
+	if !c.timed.CompareAndSwap(nil, noTimer) {
 		c.timed.Load().cancel()
 	}
 }

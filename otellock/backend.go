@@ -18,7 +18,8 @@ import (
 // do what was asked, or that nobody knows whether it did. Such an error may name
 // its class by a method ErrorType() string, one of the values of the error.type
 // attribute in package semconv; without it the class is derived from the errors
-// of packages context, net, io and syscall.
+// of packages context, net, io and syscall. A panic is taken for an attempt that
+// was never answered.
 //
 // Package backendtest holds the conformance suite for implementations.
 type Backend interface {
@@ -36,7 +37,8 @@ type Backend interface {
 	Release(ctx context.Context, c Claim) error
 }
 
-// A Claim is one holder's wish for one key.
+// A Claim is one holder's wish for one key. Key and token are secret: a Claim that
+// is printed or logged by itself shows neither, but one inside another value may.
 type Claim struct {
 	Key   string        // the full key as stored
 	Token string        // unique to the holder; proves ownership

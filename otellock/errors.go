@@ -30,9 +30,9 @@ var (
 // sentinel or the context's error in it. [errors.As] finds the raw cause, whose
 // own text may name keys: do not log that.
 type Error struct {
-	Op     string // acquire, release or extend: a value of lock.operation.name
+	Op     string // acquire, release or extend, as in lock.operation.name, or close
 	Target string // the declared name, the derived one, or empty where there is none
-	Type   string // a value of error.type, or contended, canceled, closed, invalid
+	Type   string // a value of error.type, or contended, canceled, closed, released, unprotected, invalid
 
 	kind   error  // the sentinel
 	cause  error  // raw, unbounded text

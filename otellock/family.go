@@ -32,7 +32,7 @@ type family struct {
 	plain   [outcomes][]metric.AddOption                 // series without a failure
 	counted atomic.Pointer[map[count][]metric.AddOption] // the others, made at their first use
 	growing sync.Mutex
-	created atomic.Bool
+	created [2]atomic.Bool // by policy: preCreate has been called
 }
 
 type operation uint8
@@ -197,10 +197,15 @@ func (f *family) preCreate(ctx context.Context, failClosed bool) {
 	}
 }
 
-// preCreateOnce does it again at the first operation: the meter provider may have
-// been set after the target was declared.
+// preCreateOnce does it again at the first operation with a policy: the meter
+// provider may have been set after the target was declared, and the policy at the
+// call.
 func (f *family) preCreateOnce(ctx context.Context, failClosed bool) {
-	if !f.created.Load() && f.created.CompareAndSwap(false, true) {
+	created := &f.created[0]
+	if failClosed {
+		created = &f.created[1]
+	}
+	if !created.Load() && created.CompareAndSwap(false, true) {
 		f.preCreate(ctx, failClosed)
 	}
 }
@@ -212,12 +217,13 @@ func policyOf(failClosed bool) policy {
 	return open
 }
 
-// hold counts a lease that begins (1) or ends (-1) with the same attributes.
-func (f *family) hold(ctx context.Context, n int64) {
+// countHeld counts a lease that begins (1) or ends (-1) with the same attributes.
+func (f *family) countHeld(ctx context.Context, n int64) {
 	f.locker.held.Add(ctx, n, f.gauge...)
 }
 
-// wait counts a request that begins (1) or ends (-1) to wait for a busy lock.
-func (f *family) wait(ctx context.Context, n int64) {
+// countWaiting counts a request that begins (1) or ends (-1) to wait for a busy
+// lock.
+func (f *family) countWaiting(ctx context.Context, n int64) {
 	f.locker.waiting.Add(ctx, n, f.gauge...)
 }

@@ -21,16 +21,16 @@ type hold struct {
 	wait      time.Duration // from then to its reply
 	retries   int           // attempts after the first
 	length    atomic.Int64  // of the lease, from start, in nanoseconds
-	over      atomic.Bool   // ended, or known to be lost
+	gone      atomic.Bool   // ended, or known to be lost
 
 	ending sync.Mutex // held over Extend and the end, so that they follow each other
-	ended  bool
-	lost   *Error // what Extend found
-	result error  // of the end
+	ended  bool       // released, by whomever, or garbage
+	lost   *Error     // what Extend found
+	result error      // of the end
 }
 
 // holds reports whether the lease is there, as far as this process knows.
-func (h *hold) holds() bool { return h.protected && !h.over.Load() }
+func (h *hold) holds() bool { return h.protected && !h.gone.Load() }
 
 func (h *hold) deadline() time.Time { return h.start.Add(time.Duration(h.length.Load())) }
 

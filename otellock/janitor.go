@@ -57,22 +57,22 @@ func (j *janitor) work() {
 			return
 		}
 		e := j.queue[0]
+		j.queue[0] = errand{} // or the array keeps it
 		j.queue = j.queue[1:]
 		j.mu.Unlock()
-		e.run(j.locker.backend)
-		j.end()
+		e.run(j)
 	}
 }
 
-func (e errand) run(b Backend) {
+func (e errand) run(j *janitor) {
+	defer j.end()
 	now := time.Now()
 	if !now.Before(e.useless) {
 		e.failed(typeExpired)
 		return
 	}
 	a := &attemptContext{Context: e.ctx, deadline: now.Add(e.settings.attemptTimeout)}
-	err := b.Release(a, e.claim)
-	a.stop()
+	_, err := attempt(j.locker.backend, a, opCleanup, e.claim)
 	if err == nil || errors.Is(err, ErrLost) || errors.Is(err, ErrStolen) {
 		e.settings.family.done(e.ctx, cleaned)
 		return

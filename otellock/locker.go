@@ -30,6 +30,7 @@ type Locker struct {
 	mu       sync.Mutex
 	declared map[string]*family
 	derived  map[string]*settings // by pattern
+	overflow *family              // of all above the caps
 	manual   map[*hold]struct{}   // leases of Lock and TryLock, for Close
 
 	closed   atomic.Bool
@@ -112,22 +113,19 @@ func (l *Locker) Target(name, pattern string, opts ...LockOption) (*Target, erro
 	case !ok && len(l.declared) < maxTargets:
 		f = newFamily(l, name, parsed)
 		l.declared[name] = f
-		f.preCreate(context.Background(), c.failClosed)
 	case !ok:
-		f = l.overflow()
+		f = l.rest()
 	}
+	f.preCreate(context.Background(), c.failClosed)
 	return &Target{pattern: parsed, settings: newSettings(f, c)}, nil
 }
 
-// overflow is the family of every target above the cap.
-func (l *Locker) overflow() *family {
-	f, ok := l.declared[other]
-	if !ok {
-		f = newFamily(l, other, keyPattern{text: other})
-		l.declared[other] = f
-		f.preCreate(context.Background(), l.config.failClosed)
+// rest is the family of every target above the cap.
+func (l *Locker) rest() *family {
+	if l.overflow == nil {
+		l.overflow = newFamily(l, other, keyPattern{text: other})
 	}
-	return f
+	return l.overflow
 }
 
 // KeyMutex is the lock of a key that nobody declared, the last resort for keys
@@ -146,12 +144,10 @@ func (l *Locker) KeyMutex(key string) Mutex {
 	known, ok := l.derived[pattern]
 	switch {
 	case !ok && len(l.derived) < maxTargets && len(pattern) <= maxPatternLen:
-		f := newFamily(l, name, keyPattern{text: pattern})
-		f.preCreate(context.Background(), l.config.failClosed)
-		known = newSettings(f, l.config)
+		known = newSettings(newFamily(l, name, keyPattern{text: pattern}), l.config)
 		l.derived[pattern] = known
 	case !ok:
-		known = newSettings(l.overflow(), l.config)
+		known = newSettings(l.rest(), l.config)
 	}
 	return Mutex{settings: known, key: key}
 }
@@ -160,8 +156,9 @@ func (l *Locker) KeyMutex(key string) Mutex {
 // are under way until the context ends, and then releases the leases that Lock
 // and TryLock gave out and nobody released. A lease of Do or TryDo is never
 // released under the function that runs in it. It returns the context's error if
-// something was still under way, and what failed at releasing. The backend is
-// the caller's, and stays open.
+// something was still under way, and what failed at releasing. Called by a
+// function that runs in Do it waits for itself. The backend is the caller's, and
+// stays open.
 func (l *Locker) Close(ctx context.Context) error {
 	l.closed.Store(true)
 	drained := l.calls.wait(ctx)
@@ -175,7 +172,7 @@ func (l *Locker) Close(ctx context.Context) error {
 	failed := make([]error, len(left))
 	var group sync.WaitGroup
 	for i, h := range left {
-		group.Go(func() { failed[i] = h.end(ctx, opCleanup, new(attemptContext)) })
+		group.Go(func() { failed[i] = h.cleanUp(ctx) })
 	}
 	group.Wait()
 	for _, a := range []*activity{&l.janitor.activity, &l.reporter.activity} {

@@ -39,7 +39,8 @@ func (m Mutex) String() string {
 	return m.settings.family.name + " (" + m.settings.family.pattern.text + ")"
 }
 
-// GoString is String: the key is in no formatted text.
+// GoString is String. fmt calls neither on an unexported field of another struct:
+// do not print one that holds a Mutex.
 func (m Mutex) GoString() string { return m.String() }
 
 // Do runs fn under the lock, waiting for it if it is busy, and releases it when
@@ -141,7 +142,7 @@ func (m Mutex) run(ctx context.Context, mode mode, fn func(context.Context) erro
 // guard runs fn in the session and releases after it, whichever way it ends.
 func (s *session) guard(fn func(context.Context) error) (err error) {
 	defer func() {
-		if lost := s.hold.end(s.Context, opRelease, &s.releasing); lost != nil && s.hold.settings.failClosed {
+		if lost := s.hold.release(s.Context, &s.releasing); lost != nil && s.hold.settings.failClosed {
 			err = errors.Join(err, lost)
 		}
 	}()

@@ -46,6 +46,7 @@ func actionOf(op operation) string { return actions[op].attr.Value.AsString() }
 func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
 	family := h.settings.family
 	l := family.locker
+	f.at = time.Now() // by the wall clock: the lease's own time stands still while the machine sleeps
 	if span.IsRecording() {
 		span.SetStatus(codes.Error, f.class)
 		span.SetAttributes(semconv.ErrorTypeKey.String(f.class), policyAttrs[f.policy])
@@ -169,9 +170,8 @@ func (h *hold) message(f failure) string {
 }
 
 // callers is the stack from the frame that called this package. Where a Do
-// releases, what fn left on the stack (a panic runs the release on top of it) is
-// not the caller.
-func callers(stack []uintptr, releasing bool) []runtime.Frame {
+// releases after a panic, what fn left on the stack is not the caller.
+func callers(stack []uintptr) []runtime.Frame {
 	const inside = "github.com/otellock/otellock-go/otellock."
 	const guard = inside + "(*session).guard"
 	frames := make([]runtime.Frame, 0, len(stack))
@@ -188,12 +188,15 @@ func callers(stack []uintptr, releasing bool) []runtime.Frame {
 		}
 		return i
 	}
+	find := func(function string) int {
+		return slices.IndexFunc(frames, func(f runtime.Frame) bool { return f.Function == function })
+	}
 	first := leave(0)
-	if releasing {
-		under := slices.IndexFunc(frames, func(f runtime.Frame) bool { return f.Function == guard })
-		if under > first {
-			first = leave(under)
-		}
+	if i := find(guard + ".func1"); i >= 0 && i < first { // Do's own release
+		first = max(first, leave(max(0, find(guard))))
+	}
+	for first < len(frames)-1 && strings.HasPrefix(frames[first].Function, "runtime.") {
+		first++
 	}
 	return frames[first:]
 }

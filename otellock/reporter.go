@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	reportPatience = 50 * time.Millisecond // the longest that a caller waits for a report
-	reportSlots    = 32                    // reports under way; above it they are dropped
-	stackDepth     = 48
+	reportPatience  = 50 * time.Millisecond // the longest that a caller waits for a report
+	summaryPatience = time.Second           // the longest that other summaries wait for one
+	reportSlots     = 32                    // reports under way; above it they are dropped
+	stackDepth      = 64
 )
 
 // A reporter hands warnings to a handler, beside the caller: a handler that is
@@ -34,8 +35,13 @@ type reporter struct {
 }
 
 func newReporter(l *Locker) (reporter, error) {
-	console, err := window.New(window.Config{Summary: func(c *window.Claim) error { return summarize(context.Background(), c) }})
-	return reporter{activity: newActivity(), locker: l, slots: make(chan struct{}, reportSlots), console: console}, err
+	slots := make(chan struct{}, reportSlots)
+	console, err := window.New(window.Config{Summary: func(c *window.Claim) error {
+		ctx, cancel := context.WithTimeout(context.Background(), summaryPatience)
+		defer cancel()
+		return summarize(ctx, slots, c)
+	}})
+	return reporter{activity: newActivity(), locker: l, slots: slots, console: console}, err
 }
 
 // reporting marks the context of a handler: a lock that fails inside of it is
@@ -95,7 +101,7 @@ func (r *reporter) handle(ctx context.Context, h *hold, f failure, stack []uintp
 		otelslog.WithSource(true), otelslog.WithLoggerProvider(provider))
 	switch {
 	case pipeline.Enabled(ctx, slog.LevelWarn):
-		frames := callers(stack, f.op == opRelease)
+		frames := callers(stack)
 		record := h.record(f, frames[0].PC+1) // +1: a return address, as runtime.Callers gives it
 		record.AddAttrs(slog.String(string(otelconv.ExceptionStacktraceKey), trail(frames)))
 		return pipeline.Handle(ctx, record)
@@ -127,7 +133,7 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 	}()
 	claim.KeepTemplate(summaryTemplate{handler, family})
 	// For a person who reads a console the caller's line says more than a stack.
-	caller := callers(stack, f.op == opRelease)[0]
+	caller := callers(stack)[0]
 	record := h.record(f, caller.PC+1, suppressedAttrs(claim)...)
 	record.AddAttrs(
 		slog.String(string(otelconv.CodeFunctionNameKey), caller.Function),
@@ -161,14 +167,21 @@ var errNoSummary = errors.New("the handler takes no INFO records, or broke")
 
 // summarize says, once the failures have stopped, how many of them were held
 // back after the last record. A handler that takes no INFO keeps them for its
-// next warning. It runs beside, so that one that calls Goexit or is stuck takes
-// neither the window's timer nor, past the context, Close with it.
-func summarize(ctx context.Context, c *window.Claim) error {
+// next warning. It runs beside and in a slot, so that one that calls Goexit or is
+// stuck holds up neither the window's timer nor Close past the context, and leaves
+// no more goroutines than there are slots.
+func summarize(ctx context.Context, slots chan struct{}, c *window.Claim) error {
+	select {
+	case slots <- struct{}{}:
+	default:
+		return errNoSummary
+	}
 	done := make(chan error, 1)
 	go func() {
 		err := errNoSummary
 		defer func() {
 			_ = recover()
+			<-slots
 			done <- err
 		}()
 		to, _ := c.Template().(summaryTemplate)
@@ -203,7 +216,7 @@ func (to summaryTemplate) say(c *window.Claim) error {
 // It returns the context's error if the context ended before that was said. A
 // handler that fails is not worth an error of the lock.
 func (r *reporter) close(ctx context.Context) error {
-	_ = r.console.Close(ctx, func(c *window.Claim) error { return summarize(ctx, c) })
+	_ = r.console.Close(ctx, func(c *window.Claim) error { return summarize(ctx, r.slots, c) })
 	if r.console.Pending() == 0 {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package otellock
 
 import (
+	"time"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
@@ -27,11 +29,15 @@ var modeAttrs = [...]attribute.KeyValue{modeWait: semconv.LockModeWait, modeTry:
 
 func newSettings(f *family, c lockConfig) *settings {
 	s := &settings{lockConfig: c, family: f}
-	s.starts[modeWait] = f.start(opAcquire, modeAttrs[modeWait], semconv.LockWaitTimeout(c.wait.Seconds()))
+	s.starts[modeWait] = f.startWaiting(c.wait)
 	s.starts[modeTry] = f.start(opAcquire, modeAttrs[modeTry], semconv.LockWaitTimeout(0))
 	s.starts[2] = f.start(opRelease)
 	s.starts[3] = f.start(opExtend)
 	return s
+}
+
+func (f *family) startWaiting(limit time.Duration) []trace.SpanStartOption {
+	return f.start(opAcquire, modeAttrs[modeWait], semconv.LockWaitTimeout(limit.Seconds()))
 }
 
 // start is what a span of the operation starts with.
@@ -58,5 +64,10 @@ func (s *settings) with(opts []LockOption) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSettings(s.family, c), nil
+	changed := *s
+	changed.lockConfig = c
+	if c.wait != s.wait {
+		changed.starts[modeWait] = s.family.startWaiting(c.wait)
+	}
+	return &changed, nil
 }

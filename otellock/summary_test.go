@@ -1,0 +1,42 @@
+package otellock_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock"
+)
+
+// One logger whose handler hangs at its summary does not keep another target's
+// summary back.
+func TestAStuckSummaryHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted()
+		l := newTelemetry().locker(t, b)
+		projects, invoices := declare(t, l, "projects"), declare(t, l, "invoices")
+		stuck := make(chan struct{})
+		bad := slog.New(handler{
+			warn: func(context.Context, slog.Record) error { return nil },
+			info: func(context.Context, slog.Record) error { <-stuck; return nil },
+		})
+		var good console
+		b.Fail(errRefused)
+		for range 3 {
+			_ = projects.Mutex("7").With(otellock.WithLogger(bad)).Do(t.Context(), nothing)
+		}
+		time.Sleep(5 * time.Second)
+		for range 3 {
+			_ = invoices.Mutex("7").With(otellock.WithLogger(slog.New(good.handler()))).Do(t.Context(), nothing)
+		}
+		time.Sleep(5 * time.Minute)
+		if want := []string{"WARN 0", "INFO 2"}; !slices.Equal(good.levels(), want) {
+			t.Errorf("the other handler got %q, want %q", good.levels(), want)
+		}
+		close(stuck)
+		_ = l.Close(context.Background())
+	})
+}
