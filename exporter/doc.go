@@ -5,7 +5,11 @@
 //	if err != nil {
 //		return err
 //	}
-//	defer tel.Shutdown(ctx) // with a deadline of its own
+//	defer func() {
+//		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+//		defer cancel()
+//		err = errors.Join(err, tel.Shutdown(ctx))
+//	}()
 //
 // It serves any program. For one that locks through otellock it adds the
 // throttle that keeps an outage at one warning a minute for each action and
@@ -57,7 +61,5 @@
 //
 // SENTRY_DSN adds Sentry beside the exporter of OTEL_LOGS_EXPORTER, whatever
 // that is. OTEL_LOGS_EXPORTER=sentry is Sentry alone. [WithSentryTraces] sends
-// spans there as well. To configure the Sentry exporter in code, leave
-// SENTRY_DSN unset and give one of your own, behind a batch processor, to
-// [WithLogProcessor].
+// spans there as well, and [WithSentry] configures the Sentry exporter.
 package exporter

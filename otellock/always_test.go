@@ -419,6 +419,18 @@ var scenes = []scene{
 		is:      []error{errOwn, otellock.ErrLost},
 	},
 	{
+		name: "fail-closed joins a failed release to fn's result",
+		opts: []otellock.LockOption{otellock.WithFailClosed(true)},
+		play: func(s *stage) {
+			s.backend.release = []fault{answers(errRefused)}
+			s.do()
+		},
+		ran:     1,
+		counted: with(acquiredOnce, attempt{"release", "release_error", "connection_refused", "closed"}),
+		warned:  []string{"release_error connection_refused"},
+		is:      []error{otellock.ErrBackend},
+	},
+	{
 		name: "a handle's Release always returns the loss, and the same one again",
 		play: func(s *stage) {
 			lease, err := s.mutex().Lock(s.ctx)

@@ -10,8 +10,11 @@
 //	err = projects.Mutex(id).Do(ctx, func(ctx context.Context) error {
 //		return store.Save(ctx, project)
 //	})
-//	if errors.Is(err, otellock.ErrContended) {
+//	switch {
+//	case errors.Is(err, otellock.ErrContended):
 //		http.Error(w, "somebody else is saving this project", http.StatusConflict)
+//	case err != nil:
+//		http.Error(w, "not saved", http.StatusInternalServerError)
 //	}
 //
 // # What it promises

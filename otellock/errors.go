@@ -8,7 +8,8 @@ var (
 	// ErrContended: somebody else held the lock to the end of the wait. An HTTP
 	// handler answers 409.
 	ErrContended = errors.New("otellock: contended")
-	// ErrBackend: the backend failed and the operation does not fail open.
+	// ErrBackend: the backend failed and the operation does not fail open. If
+	// the Op of the [Error] is acquire, nothing ran; if it is release, fn has.
 	ErrBackend = errors.New("otellock: backend failed")
 	// ErrExpired: the lease ran out while it was held. Another holder may have
 	// run at the same time.
@@ -32,7 +33,10 @@ var (
 type Error struct {
 	Op     string // acquire, release or extend, as in lock.operation.name, or close
 	Target string // the declared name, the derived one, or empty where there is none
-	Type   string // a value of error.type, or contended, canceled, closed, released, unprotected, invalid
+	// Type is a value of error.type, or contended, canceled, released,
+	// unprotected, invalid, or closed: the Locker's, beside ErrClosed, else the
+	// client's.
+	Type string
 
 	kind   error  // the sentinel
 	cause  error  // raw, unbounded text

@@ -30,9 +30,12 @@ func Example_http() {
 			fmt.Fprintln(w, "saved")
 			return nil
 		})
-		if errors.Is(err, otellock.ErrContended) {
+		switch {
+		case errors.Is(err, otellock.ErrContended):
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "somebody else is saving this project", http.StatusConflict)
+		case err != nil:
+			http.Error(w, "not saved", http.StatusInternalServerError)
 		}
 	}
 	mux := http.NewServeMux()

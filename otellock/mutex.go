@@ -50,8 +50,9 @@ func (m Mutex) GoString() string { return m.String() }
 // lock stayed busy for the whole wait; the context's error, without running fn,
 // if the context ended first. If the backend fails, fn runs unprotected and its
 // error is returned; with [WithFailClosed] fn does not run and the error is
-// [ErrBackend]. With it also, a lease that was lost while fn ran is joined to
-// fn's error.
+// [ErrBackend]. With it also, what failed at the release (a lost lease, or
+// ErrBackend) is joined to fn's error, and fn did run: the Op of the [Error]
+// tells acquire from release.
 //
 // The context given to fn carries the lease, see [LeaseFromContext], and is
 // otherwise the caller's: it does not end with the lease.

@@ -125,7 +125,7 @@ func WithAttemptTimeout(timeout time.Duration) LockOption {
 
 // WithFailClosed chooses what happens when the backend fails: false, the
 // default, runs unprotected; true returns [ErrBackend] and runs nothing, and
-// makes Do and TryDo return a lease's loss as well. Choose true where a stale
+// makes Do and TryDo return what failed at the release as well. Choose true where a stale
 // write hurts more than a failed request.
 func WithFailClosed(closed bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.failClosed = closed })
@@ -139,7 +139,7 @@ func WithEnabled(enabled bool) LockOption {
 
 // WithLogger sends the warnings to this logger instead of the OpenTelemetry
 // pipeline, for example one that carries a request's attributes, as
-// lock.With(otellock.WithLogger(l)). It gets at most one record a minute for
+// mutex.With(otellock.WithLogger(l)). It gets at most one record a minute for
 // each action and target, with the number of those held back. Nil, the default,
 // is the pipeline, or [slog.Default] where there is none.
 func WithLogger(logger *slog.Logger) LockOption {
@@ -166,8 +166,8 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	})
 }
 
-// WithLoggerProvider sets the provider of the log records, and turns the fall
-// back to the console off. The default is the global provider as it is at the
+// WithLoggerProvider sets the provider of the log records, and turns off the
+// fallback to the console. The default is the global provider as it is at the
 // time of a report; nil is ignored.
 func WithLoggerProvider(provider log.LoggerProvider) Option {
 	return option(func(c *lockerConfig) {

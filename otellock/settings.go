@@ -30,7 +30,7 @@ var modeAttrs = [...]attribute.KeyValue{modeWait: semconv.LockModeWait, modeTry:
 func newSettings(f *family, c lockConfig) *settings {
 	s := &settings{lockConfig: c, family: f}
 	s.starts[modeWait] = f.startWaiting(c.wait)
-	s.starts[modeTry] = f.start(opAcquire, modeAttrs[modeTry], semconv.LockWaitTimeout(0))
+	s.starts[modeTry] = f.start(opAcquire, modeAttrs[modeTry])
 	s.starts[2] = f.start(opRelease)
 	s.starts[3] = f.start(opExtend)
 	return s

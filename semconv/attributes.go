@@ -22,7 +22,7 @@ const (
 	// The key itself is never reported.
 	//
 	// Type: string
-	// Examples: "lock:project:*", "lock:cron:nightly"
+	// Examples: "lock:projects:*", "lock:cron:nightly"
 	LockKeyPatternKey = attribute.Key("lock.key_pattern")
 
 	// LockOperationNameKey is the attribute "lock.operation.name". The
@@ -303,12 +303,12 @@ var (
 	LockOutcomeBackendError = LockOutcomeKey.String("backend_error")
 	// The lock was given back in time.
 	LockOutcomeReleased = LockOutcomeKey.String("released")
-	// The lease was gone at release, or the backend failed. Which of both is in
-	// `error.type`.
+	// The lease was gone at release, or the backend failed. Which of the two,
+	// says `error.type`.
 	LockOutcomeReleaseError = LockOutcomeKey.String("release_error")
 	// The lease was prolonged.
 	LockOutcomeExtended = LockOutcomeKey.String("extended")
-	// The lease was gone, or the backend failed. Which of both is in
+	// The lease was gone, or the backend failed. Which of the two, says
 	// `error.type`.
 	LockOutcomeExtendError = LockOutcomeKey.String("extend_error")
 	// A lease that nobody would have released was removed from the backend.
@@ -324,7 +324,7 @@ var (
 var (
 	// The work goes on as if nothing had failed, without protection.
 	LockFailurePolicyOpen = LockFailurePolicyKey.String("open")
-	// The caller gets an error. An acquire that fails so runs nothing.
+	// The caller gets an error. An acquire that fails this way runs nothing.
 	LockFailurePolicyClosed = LockFailurePolicyKey.String("closed")
 )
 
@@ -336,7 +336,7 @@ var (
 	LockActionReleaseError = LockActionKey.String("release_error")
 	// An extend failed, or found its lease gone.
 	LockActionExtendError = LockActionKey.String("extend_error")
-	// Several, in a throttle whose table is full.
+	// Several actions, in a throttle whose table is full.
 	LockActionOther = LockActionKey.String("_OTHER")
 )
 
@@ -406,7 +406,7 @@ var (
 	ErrorTypeCrossSlot = ErrorTypeKey.String("CROSSSLOT")
 	// The replica lost its master and does not serve stale data.
 	ErrorTypeMasterDown = ErrorTypeKey.String("MASTERDOWN")
-	// The server can not persist to disk and refuses writes.
+	// The server cannot persist to disk and refuses writes.
 	ErrorTypeMisconf = ErrorTypeKey.String("MISCONF")
 	// A long script blocks the server.
 	ErrorTypeBusy = ErrorTypeKey.String("BUSY")

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"sync"
-	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -46,15 +43,16 @@ func (c *capture) collect(ctx context.Context) (metrics metricdata.ResourceMetri
 	return metrics
 }
 
-func (c *capture) warnings() (n int) {
+// traceOf is the trace that the first record of the event belongs to.
+func (c *capture) traceOf(event string) trace.TraceID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.records {
-		if r.Severity() >= log.SeverityWarn {
-			n++
+		if r.EventName() == event {
+			return r.TraceID()
 		}
 	}
-	return n
+	return trace.TraceID{}
 }
 
 type spanCapture capture
@@ -81,17 +79,4 @@ func (c *logCapture) OnEmit(_ context.Context, r *sdklog.Record) error {
 	defer c.mu.Unlock()
 	c.records = append(c.records, r.Clone())
 	return nil
-}
-
-// attributes of a record, in order.
-func attributes(r sdklog.Record) (attrs []attribute.KeyValue) {
-	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		attrs = append(attrs, kv)
-		return true
-	})
-	return attrs
-}
-
-func ms(d time.Duration) string {
-	return d.Round(10 * time.Microsecond).String()
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/otellock/otellock-go/exporter"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
+	"github.com/otellock/otellock-go/semconv"
 )
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
+	logging.Disable() // go-redis would print every failed dial
 	server, err := startRedis(ctx, os.Getenv("REDIS_ADDR"))
 	if err != nil {
 		return err
@@ -48,6 +50,7 @@ func run(ctx context.Context) (err error) {
 	defer server.stop()
 
 	quietWithoutEndpoint()
+	otel.SetErrorHandler(printOnce())
 	seen := newCapture()
 	telemetry, err := exporter.Setup(ctx, seen.options()...)
 	if err != nil {
@@ -55,12 +58,14 @@ func run(ctx context.Context) (err error) {
 	}
 	tracer := otel.Tracer("quickstart")
 
-	logging.Disable() // go-redis would print every failed dial
 	rdb := redis.NewClient(redisbackend.Options(server.addr))
 	defer rdb.Close()
 	// Redis's own spans nest under the lock's. Their statements would hold keys
 	// and tokens, so recording them is off.
 	if err := redisotel.InstrumentTracing(rdb, redisotel.WithDBStatement(false)); err != nil {
+		return err
+	}
+	if err := rdb.Ping(ctx).Err(); err != nil { // so that the first trace is not about connecting
 		return err
 	}
 	backend, err := redisbackend.New(rdb)
@@ -81,21 +86,19 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 
-	fmt.Printf("Redis: %s\n\n", server.what)
+	fmt.Printf("Redis: %s. This takes about 3 s.\n\n", server.what)
 
-	section("1. Forty requests want three projects")
-	busiest := contend(ctx, tracer, projects)
-	seen.printTrace(busiest)
+	section("1. CONTENTION", "40 requests for 3 projects, each alone on its project; this one waited the longest")
+	seen.printTrace(contend(ctx, tracer, projects))
 
-	section("2. A lease of 200 ms, held for 350 ms")
-	overrun := overrun(ctx, tracer, invoices)
-	seen.printTrace(overrun)
+	section("2. OVERRUN", "a lease of 200 ms, held for 350 ms: somebody else may have run at the same time")
+	seen.printTrace(overrun(ctx, tracer, invoices))
 
-	section("3. " + server.outage + ", under load for two seconds")
+	section("3. OUTAGE", server.outage+"; 16 workers go on for 2 s")
 	server.cut()
-	load := outage(ctx, tracer, projects)
-	fmt.Printf("%d requests ran their work, unprotected; %d failed.\n\n", load.ran, load.failed)
-	seen.printTrace(load.one)
+	ran, failed := outage(ctx, tracer, projects)
+	fmt.Printf("   %d requests ran, unprotected; %d failed. The one that the warning points to:\n", ran, failed)
+	seen.printTrace(seen.traceOf(semconv.EventLockBackendError))
 
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
 	defer cancel()
@@ -103,12 +106,25 @@ func run(ctx context.Context) (err error) {
 	metrics := seen.collect(deadline)
 	err = errors.Join(err, telemetry.Shutdown(deadline))
 
-	section("The metrics")
+	if err != nil {
+		err = fmt.Errorf("not all was delivered; do the receivers of OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN answer? %w", err)
+	}
+
+	printAccount(metrics)
 	printMetrics(metrics)
-	section("The log records, as Sentry and Grafana get them")
 	seen.printRecords()
-	printAccount(metrics, seen.warnings())
+	fmt.Println("OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends all of this to a Collector.")
 	return err
+}
+
+// printOnce says what OpenTelemetry could not do, each thing once.
+func printOnce() otel.ErrorHandlerFunc {
+	var said sync.Map
+	return func(err error) {
+		if _, again := said.LoadOrStore(err.Error(), true); !again {
+			fmt.Fprintln(os.Stderr, "OpenTelemetry:", err)
+		}
+	}
 }
 
 // contend runs forty requests over three keys, and returns the trace of the one
@@ -154,17 +170,11 @@ func overrun(ctx context.Context, tracer trace.Tracer, invoices *otellock.Target
 	return span.SpanContext().TraceID()
 }
 
-type loadResult struct {
-	ran, failed int64
-	one         trace.TraceID
-}
-
 // outage goes on with requests while the backend is gone.
-func outage(ctx context.Context, tracer trace.Tracer, projects *otellock.Target) loadResult {
+func outage(ctx context.Context, tracer trace.Tracer, projects *otellock.Target) (ran, failed int64) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	var ran, failed atomic.Int64
-	var one atomic.Value
+	var done, lost atomic.Int64
 	var group sync.WaitGroup
 	for worker := range 16 {
 		group.Go(func() {
@@ -172,21 +182,20 @@ func outage(ctx context.Context, tracer trace.Tracer, projects *otellock.Target)
 				// The request's own context outlives the load: what ends is the
 				// load, not the request.
 				rctx, span := tracer.Start(context.WithoutCancel(ctx), "PUT /projects/{id}")
-				one.CompareAndSwap(nil, span.SpanContext().TraceID())
 				err := projects.Mutex(fmt.Sprint(worker, "-", i)).Do(rctx, func(ctx context.Context) error {
 					return work(ctx, tracer, 2*time.Millisecond)
 				})
 				span.End()
 				if err != nil {
-					failed.Add(1)
+					lost.Add(1)
 				} else {
-					ran.Add(1)
+					done.Add(1)
 				}
 			}
 		})
 	}
 	group.Wait()
-	return loadResult{ran.Load(), failed.Load(), one.Load().(trace.TraceID)}
+	return done.Load(), lost.Load()
 }
 
 func work(ctx context.Context, tracer trace.Tracer, d time.Duration) error {

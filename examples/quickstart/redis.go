@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+
+	"github.com/otellock/otellock-go/otellock/redisbackend"
 )
 
 // A redisServer is what the locks are kept in, and how it is lost.
@@ -37,8 +41,8 @@ func startRedis(ctx context.Context, addr string) (*redisServer, error) {
 	}
 	return &redisServer{
 		addr:   embedded.Addr(),
-		what:   "embedded, on " + embedded.Addr() + " (REDIS_ADDR uses a real one)",
-		outage: "The Redis server stops",
+		what:   "embedded, on " + embedded.Addr() + " (REDIS_ADDR=host:port uses a real one)",
+		outage: "the Redis server stops",
 		cut:    stop,
 		stop:   stop,
 	}, nil
@@ -63,10 +67,12 @@ func passTime(ctx context.Context, embedded *miniredis.Miniredis) {
 func reachRedis(ctx context.Context, addr string) (*redisServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, fmt.Errorf("REDIS_ADDR=%q is not host:port", addr)
+	// The value is not repeated: it may be a URL with a password.
+	host, port, err := net.SplitHostPort(addr)
+	if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || host == "" || notNumber != nil {
+		return nil, errors.New("REDIS_ADDR must be host:port, such as localhost:6379")
 	}
-	probe := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
+	probe := redis.NewClient(redisbackend.Options(addr))
 	defer probe.Close()
 	if err := probe.Ping(ctx).Err(); err != nil {
 		return nil, fmt.Errorf("no Redis answers at REDIS_ADDR=%s: %w", addr, err)
@@ -77,8 +83,8 @@ func reachRedis(ctx context.Context, addr string) (*redisServer, error) {
 	}
 	return &redisServer{
 		addr:   proxy.Listen,
-		what:   addr,
-		outage: "The connections to Redis are cut",
+		what:   addr + ", through a proxy on " + proxy.Listen,
+		outage: "the connections to Redis are cut",
 		cut:    proxy.Stop,
 		stop:   func() {},
 	}, nil

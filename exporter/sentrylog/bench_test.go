@@ -35,7 +35,7 @@ func benchRecord() sdklog.Record {
 		),
 		Attributes: []attribute.KeyValue{
 			attribute.String("lock.action", "backend_error"), attribute.String("lock.target", "projects"),
-			attribute.String("lock.key_pattern", "lock:project:*"), attribute.String("lock.operation.name", "acquire"),
+			attribute.String("lock.key_pattern", "lock:projects:*"), attribute.String("lock.operation.name", "acquire"),
 			attribute.String("lock.mode", "wait"), attribute.String("lock.outcome", "backend_error"),
 			attribute.String("lock.failure_policy", "open"), attribute.String("lock.backend.name", "redis"),
 			attribute.Float64("lock.ttl", 10), attribute.Float64("lock.hold.duration", 1.25), attribute.Int("lock.retries", 2),
@@ -110,12 +110,12 @@ func BenchmarkSentryCaptureException(b *testing.B) {
 		scope.SetLevel(sentry.LevelWarning)
 		scope.SetFingerprint([]string{"backend_error", "shop", "redis"})
 		scope.SetTags(map[string]string{
-			"lock.target": "projects", "lock.key_pattern": "lock:project:*", "lock.action": "backend_error",
+			"lock.target": "projects", "lock.key_pattern": "lock:projects:*", "lock.action": "backend_error",
 			"lock.operation.name": "acquire", "lock.backend.name": "redis", "lock.failure_policy": "open",
 			"error.type": "timeout", "service.name": "shop",
 		})
 		scope.SetContext("lock", sentry.Context{
-			"action": "backend_error", "target": "projects", "key_pattern": "lock:project:*", "operation.name": "acquire",
+			"action": "backend_error", "target": "projects", "key_pattern": "lock:projects:*", "operation.name": "acquire",
 			"mode": "wait", "outcome": "backend_error", "failure_policy": "open", "backend.name": "redis",
 			"ttl": 10.0, "hold.duration": 1.25, "retries": 2, "report.suppressed_count": 1843,
 			"report.suppressed_since": "2026-11-22T03:03:05Z", "report.suppressed_error_types": []string{"timeout", "NOAUTH"},

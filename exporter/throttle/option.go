@@ -10,13 +10,13 @@ import (
 	"github.com/otellock/otellock-go/internal/window"
 )
 
-// Defaults and bounds of the options.
+// Defaults of the options.
 const (
-	DefaultWindow  = window.DefaultPeriod  // one minute
-	DefaultMaxKeys = window.DefaultMaxKeys // 4,096
-
-	minWindow = time.Millisecond
+	DefaultWindow  = time.Minute
+	DefaultMaxKeys = 4096
 )
+
+const minWindow = time.Millisecond
 
 // Option configures a [Processor].
 type Option interface{ apply(config) config }

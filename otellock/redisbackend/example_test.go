@@ -31,7 +31,7 @@ func ExampleNew() {
 		return
 	}
 	defer locker.Close(context.Background())
-	projects, err := locker.Target("projects", "lock:project:*")
+	projects, err := locker.Target("projects", "lock:projects:*")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -57,12 +57,12 @@ const (
 	OutcomeBackendError OutcomeAttr = "backend_error"
 	// The lock was given back in time.
 	OutcomeReleased OutcomeAttr = "released"
-	// The lease was gone at release, or the backend failed. Which of both is in
-	// `error.type`.
+	// The lease was gone at release, or the backend failed. Which of the two,
+	// says `error.type`.
 	OutcomeReleaseError OutcomeAttr = "release_error"
 	// The lease was prolonged.
 	OutcomeExtended OutcomeAttr = "extended"
-	// The lease was gone, or the backend failed. Which of both is in
+	// The lease was gone, or the backend failed. Which of the two, says
 	// `error.type`.
 	OutcomeExtendError OutcomeAttr = "extend_error"
 	// A lease that nobody would have released was removed from the backend.
@@ -82,7 +82,7 @@ type FailurePolicyAttr string
 const (
 	// The work goes on as if nothing had failed, without protection.
 	FailurePolicyOpen FailurePolicyAttr = "open"
-	// The caller gets an error. An acquire that fails so runs nothing.
+	// The caller gets an error. An acquire that fails this way runs nothing.
 	FailurePolicyClosed FailurePolicyAttr = "closed"
 )
 
@@ -98,7 +98,7 @@ const (
 	ActionReleaseError ActionAttr = "release_error"
 	// An extend failed, or found its lease gone.
 	ActionExtendError ActionAttr = "extend_error"
-	// Several, in a throttle whose table is full.
+	// Several actions, in a throttle whose table is full.
 	ActionOther ActionAttr = "_OTHER"
 )
 
@@ -176,7 +176,7 @@ const (
 	ErrorTypeCrossSlot ErrorTypeAttr = "CROSSSLOT"
 	// The replica lost its master and does not serve stale data.
 	ErrorTypeMasterDown ErrorTypeAttr = "MASTERDOWN"
-	// The server can not persist to disk and refuses writes.
+	// The server cannot persist to disk and refuses writes.
 	ErrorTypeMisconf ErrorTypeAttr = "MISCONF"
 	// A long script blocks the server.
 	ErrorTypeBusy ErrorTypeAttr = "BUSY"

@@ -16,7 +16,7 @@ func cell(text string) string {
 func level(u semconvregistry.Use) string {
 	word := map[semconvregistry.Level]string{
 		semconvregistry.Required:    "always",
-		semconvregistry.Recommended: "as a rule",
+		semconvregistry.Recommended: "usually",
 		semconvregistry.OptIn:       "on request",
 	}[u.Level]
 	if condition := strings.TrimSuffix(cell(u.Condition), "."); condition != "" {
