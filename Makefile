@@ -26,7 +26,6 @@ bench: ## the instrumented lock beside its hand-written floor, the throttle besi
 	$(GO) test ./exporter/throttle -run '^$$' -bench . -benchmem -cpu 1,2
 	cd exporter/throttle/benchmarks && $(GO) test -run '^$$' -bench . -benchmem -cpu 1,2
 
-# The tests start their own servers; only the programs have to be there.
+# The tests start their own servers, Sentinels too; only the program has to be there.
 redis:
-	@sh .ci/need redis-server redis-server
-	@sh .ci/need redis-sentinel redis-sentinel
+	@sh .ci/need redis-server redis-server redis

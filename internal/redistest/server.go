@@ -62,7 +62,7 @@ func start(t testing.TB, busOffset int, args func(dir string) []string) *Server 
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Fatal("redistest: redis-server is not on the PATH; install it: apt-get install redis-server redis-sentinel")
+		t.Fatal("redistest: redis-server is not on the PATH; install it: apt-get install redis-server")
 	}
 	var last error
 	for range startAttempts {
