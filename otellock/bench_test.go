@@ -212,11 +212,11 @@ func (f *floor) limit(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, 250*time.Millisecond)
 }
 
-// BenchmarkFailingDoSuppressed is a Do of which the backend fails, inside the
+// BenchmarkFailingDo is a Do of which the backend fails, inside the
 // throttle's window, with spans and metrics on: without the gate its record is
 // built and then held back, with the gate it is not built. The first warning has
 // passed before the clock starts.
-func BenchmarkFailingDoSuppressed(b *testing.B) {
+func BenchmarkFailingDo(b *testing.B) {
 	for _, gated := range []bool{true, false} {
 		name := "throttle"
 		if gated {
