@@ -35,7 +35,7 @@ type Locker struct {
 
 	closed   atomic.Bool
 	calls    activity
-	reporter reporter
+	reporter *reporter
 	janitor  janitor
 }
 

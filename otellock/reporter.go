@@ -34,14 +34,15 @@ type reporter struct {
 	console *window.Window // before handlers that have no throttle of their own
 }
 
-func newReporter(l *Locker) (reporter, error) {
-	slots := make(chan struct{}, reportSlots)
+func newReporter(l *Locker) (*reporter, error) {
+	r := &reporter{activity: newActivity(), locker: l, slots: make(chan struct{}, reportSlots)}
 	console, err := window.New(window.Config{Summary: func(c *window.Claim) error {
 		ctx, cancel := context.WithTimeout(context.Background(), summaryPatience)
 		defer cancel()
-		return summarize(ctx, slots, c)
+		return r.summarize(ctx, c)
 	}})
-	return reporter{activity: newActivity(), locker: l, slots: slots, console: console}, err
+	r.console = console
+	return r, err
 }
 
 // reporting marks the context of a handler: a lock that fails inside of it is
@@ -168,24 +169,29 @@ var errNoSummary = errors.New("the handler takes no INFO records, or broke")
 // summarize says, once the failures have stopped, how many of them were held
 // back after the last record. A handler that takes no INFO keeps them for its
 // next warning. It runs beside and in a slot, so that one that calls Goexit or is
-// stuck holds up neither the window's timer nor Close past the context, and leaves
-// no more goroutines than there are slots.
-func summarize(ctx context.Context, slots chan struct{}, c *window.Claim) error {
+// stuck holds up neither the window's timer nor Close past the context, leaves no
+// more goroutines than there are slots, and counts once whenever it ends.
+func (r *reporter) summarize(ctx context.Context, c *window.Claim) error {
 	select {
-	case slots <- struct{}{}:
+	case r.slots <- struct{}{}:
 	default:
 		return errNoSummary
 	}
-	done := make(chan error, 1)
+	over, done := c.HandOver(), make(chan error, 1)
+	r.begin()
 	go func() {
 		err := errNoSummary
 		defer func() {
 			_ = recover()
-			<-slots
+			over.Failed() // unless it is delivered
+			<-r.slots
+			r.end()
 			done <- err
 		}()
-		to, _ := c.Template().(summaryTemplate)
-		err = to.say(c)
+		to, _ := over.Template().(summaryTemplate)
+		if err = to.say(over); err == nil {
+			over.Delivered()
+		}
 	}()
 	select {
 	case err := <-done:
@@ -216,7 +222,7 @@ func (to summaryTemplate) say(c *window.Claim) error {
 // It returns the context's error if the context ended before that was said. A
 // handler that fails is not worth an error of the lock.
 func (r *reporter) close(ctx context.Context) error {
-	_ = r.console.Close(ctx, func(c *window.Claim) error { return summarize(ctx, r.slots, c) })
+	_ = r.console.Close(ctx, func(c *window.Claim) error { return r.summarize(ctx, c) })
 	if r.console.Pending() == 0 {
 		return nil
 	}

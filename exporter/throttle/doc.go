@@ -29,7 +29,9 @@
 //     and for names longer than 64 bytes, it says _OTHER.
 //
 // They are written on a copy: processors registered beside the Processor see the
-// record as it was emitted.
+// record as it was emitted. Where they would not fit the SDK's limit of
+// attributes, the record's last attributes make room, after lock.action,
+// lock.target, these three and error.type. A limit below three leaves no room.
 //
 // A record that carries lock.report.suppressed_count already has been through a
 // window elsewhere (otellock has one before handlers that are not OpenTelemetry
@@ -57,12 +59,12 @@
 // # Bounds
 //
 // The table holds 4,096 keys by default; [WithMaxKeys] changes that. When it is
-// full, keys whose window has passed and that hold no count make room. Where
-// there is none, all further keys share one window, the overflow gate: a flood of
-// keys is held back, never let through. A record that passes there carries the
-// count of all such keys, and its summaries have _OTHER for action and target. A
-// key whose action and target are longer than 512 bytes together is never
-// stored, nor cut, and shares that window too.
+// full, keys that hold no count and had no record and no summary within a window
+// make room. Where there is none, all further keys share one window, the overflow
+// gate: a flood of keys is held back, never let through. A record that passes
+// there carries the count of all such keys, and its summaries have _OTHER for
+// action and target. A key whose action and target are longer than 512 bytes
+// together is never stored, nor cut, and shares that window too.
 //
 //   - empty strings are keys like any other
 //   - attributes of another type than string count as absent
@@ -74,12 +76,18 @@
 //
 // If it returns an error, panics or calls Goexit, the record and what it carried
 // are counted as held back, and go out with the next record or summary. The
-// error is returned, and so is the panic, as an error without the panic's text
-// unless it is the runtime's own; for a summary sent by the timer it goes to
-// otel.Handle. The window stays taken, so that a broken destination is tried once
-// per key and window. If the next processor fans out and fails for one
-// destination of several, the others see those counts twice. A next processor
-// that blocks holds up only the caller whose record it has.
+// error is returned, and so is the panic, as an error that names the panic's type
+// and not its text; for a summary sent by the timer it goes to otel.Handle. The
+// window stays taken, so that a broken destination is tried once per key and
+// window. If the next processor fans out and fails for one destination of
+// several, the others see those counts twice.
+//
+// A next processor that blocks holds up only the caller whose record it has.
+// Summaries are sent on goroutines of their own, at most 32 at a time. The timer
+// waits a second for each and goes on; one that comes through later still counts
+// once, and until then [Processor.Pending] has it. With 32 stuck, the timer puts
+// summaries off, a window at a time. ForceFlush and Shutdown wait until their
+// context is done.
 //
 // # The metric lock.reports
 //

@@ -71,6 +71,24 @@ func TestAFloodOfKeysStaysWithinItsBound(t *testing.T) {
 	}
 }
 
+func TestNoKeyKeepsTheBodyOfItsRecord(t *testing.T) {
+	const bound = 4096 // bytes a key
+	before := heap()
+	p := newProcessor(t, nil)
+	for i := range throttle.DefaultMaxKeys {
+		f := factory(warning("backend_error", fmt.Sprint("tenant-", i), "timeout")...)
+		f.Body = attribute.StringValue(strings.Repeat("x", 32<<10))
+		r := f.NewRecord()
+		if err := p.OnEmit(context.Background(), &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := (heap() - before) / throttle.DefaultMaxKeys; n > bound && n < 1<<40 { // not below before
+		t.Errorf("a key takes %d bytes, want at most %d", n, bound)
+	}
+	runtime.KeepAlive(p)
+}
+
 // heap returns the bytes of live objects.
 func heap() uint64 {
 	runtime.GC()

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otellock/otellock-go/internal/window"
-	"github.com/otellock/otellock-go/semconv"
 )
 
 // Processor is a [sdklog.Processor] that stands before another and holds back
@@ -25,6 +22,7 @@ type Processor struct {
 	disabled bool
 	stopped  atomic.Bool
 	metrics  reports
+	slots    chan struct{} // one for each summary under way
 }
 
 var _ sdklog.Processor = (*Processor)(nil)
@@ -43,7 +41,7 @@ func NewProcessor(next sdklog.Processor, opts ...Option) (*Processor, error) {
 	if next == nil {
 		next = noop{}
 	}
-	p := &Processor{next: next, disabled: cfg.window <= 0}
+	p := &Processor{next: next, disabled: cfg.window <= 0, slots: make(chan struct{}, summarySlots)}
 	period := cfg.window
 	if p.disabled {
 		period = -1
@@ -106,8 +104,7 @@ func (p *Processor) pass(ctx context.Context, c *window.Claim, record *sdklog.Re
 		return p.send(ctx, c, record)
 	}
 	c.KeepTemplate(newTemplate(record, c))
-	clone := record.Clone()
-	clone.AddAttributes(carried(c)...)
+	clone := withCount(record, c)
 	return p.send(ctx, c, &clone)
 }
 
@@ -125,31 +122,10 @@ func (p *Processor) send(ctx context.Context, c *window.Claim, record *sdklog.Re
 	return err
 }
 
-// panicError says what can be said without a text that may hold a key.
+// panicError says what can be said without a text that may hold a key. Even that
+// of a runtime.Error may: any type can be one.
 func panicError(v any) error {
-	if err, ok := v.(runtime.Error); ok {
-		return fmt.Errorf("throttle: the next processor panicked: %w", err)
-	}
 	return fmt.Errorf("throttle: the next processor panicked with a %T", v)
-}
-
-// summarize sends a summary.
-func (p *Processor) summarize(c *window.Claim) error {
-	record, err := newSummary(c)
-	if err != nil {
-		return err
-	}
-	return p.send(context.Background(), c, &record)
-}
-
-// summarizeInTime is summarize for the timer, which has nobody to return an
-// error to.
-func (p *Processor) summarizeInTime(c *window.Claim) error {
-	err := p.summarize(c)
-	if err != nil {
-		otel.Handle(err)
-	}
-	return err
 }
 
 // ForceFlush sends a summary for every key that holds a count and has had none
@@ -161,7 +137,7 @@ func (p *Processor) ForceFlush(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(
-		within(ctx, func() error { return p.window.Flush(ctx, p.summarize) }),
+		p.window.Flush(ctx, p.summarizeWithin(ctx)),
 		p.next.ForceFlush(ctx),
 	)
 }
@@ -174,24 +150,9 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(
-		within(ctx, func() error { return p.window.Close(ctx, p.summarize) }),
+		p.window.Close(ctx, p.summarizeWithin(ctx)),
 		p.next.Shutdown(ctx),
 	)
-}
-
-// within runs f, and leaves it to itself when ctx is done first.
-func within(ctx context.Context, f func() error) error {
-	if ctx.Done() == nil {
-		return f()
-	}
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // ReportGate returns a function that reports whether a record of the action and
@@ -212,8 +173,6 @@ func (p *Processor) ReportGate(action, target string) func(now time.Time, errorT
 // record or summary, including those in the hands of a next processor that has
 // not returned yet.
 func (p *Processor) Pending() uint64 { return p.window.Pending() }
-
-var errNoTemplate = errors.New("throttle: no " + semconv.EventLockReportSummary + ": no record of the key has been let through yet")
 
 type noop struct{}
 

@@ -295,6 +295,48 @@ func TestACountFromAnUpstreamWindowJoins(t *testing.T) {
 	})
 }
 
+func TestNoCountIsLostAtTheLimitOfAttributes(t *testing.T) {
+	attrs := warning("backend_error", "projects", "timeout")
+	for limit := 3; limit <= len(attrs)+3; limit++ {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				next := &sink{}
+				p := newProcessor(t, next)
+				logger := sdklog.NewLoggerProvider(sdklog.WithProcessor(p), sdklog.WithAttributeCountLimit(limit)).Logger("test")
+				var r log.Record
+				r.SetSeverity(log.SeverityWarn)
+				r.AddAttributes(attrs...)
+				for range 5 {
+					for range 10 {
+						logger.Emit(t.Context(), r)
+					}
+					time.Sleep(59 * time.Second)
+				}
+				if err := p.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				records := next.take()
+				if got := accounted(t, records); got != 50 {
+					t.Errorf("%d accounted for, want 50", got)
+				}
+				for i := range records {
+					a := attributes(&records[i])
+					if a["lock.action"] != "backend_error" || a["lock.target"] != "projects" || len(a) > limit {
+						t.Errorf("%d attributes: %v", len(a), a)
+					}
+					warned := records[i].Severity() == log.SeverityWarn
+					if warned && limit >= 6 && a["error.type"] != "timeout" {
+						t.Errorf("no error.type in %v", a)
+					}
+					if want := len(attrs) + 3 - limit; warned && limit > len(attrs) && (len(a) != limit || records[i].DroppedAttributes() != want) {
+						t.Errorf("%d attributes and %d dropped, want %d and %d", len(a), records[i].DroppedAttributes(), limit, want)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestTheGateAndTheProcessorCountEachOccurrenceOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &sink{}
@@ -323,6 +365,7 @@ func TestANextProcessorThatFailsLosesNoCount(t *testing.T) {
 	for name, hook := range map[string]func(*sdklog.Record) error{
 		"error":         func(*sdklog.Record) error { return errBroken },
 		"panic":         func(*sdklog.Record) error { panic(errBroken) },
+		"key panic":     func(*sdklog.Record) error { panic(keyPanic{}) },
 		"runtime panic": func(r *sdklog.Record) error { return next(nil).OnEmit(context.Background(), r) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -338,7 +381,10 @@ func TestANextProcessorThatFailsLosesNoCount(t *testing.T) {
 					if err == nil || name == "error" && !errors.Is(err, errBroken) {
 						t.Errorf("OnEmit: %v", err)
 					}
-					if name == "panic" && strings.Contains(err.Error(), errBroken.Error()) {
+					if strings.HasSuffix(name, "panic") && !strings.Contains(err.Error(), "panicked") {
+						t.Errorf("OnEmit: %v", err)
+					}
+					if name == "panic" && strings.Contains(err.Error(), errBroken.Error()) || strings.Contains(err.Error(), "lock:project:7") {
 						t.Errorf("the error %q gives the panic's text away", err)
 					}
 					time.Sleep(time.Second) // so that the timer comes after the next record
@@ -361,6 +407,14 @@ func TestANextProcessorThatFailsLosesNoCount(t *testing.T) {
 		})
 	}
 }
+
+// keyPanic is a runtime.Error, as any type may be, and names a key.
+type keyPanic struct{}
+
+func (keyPanic) RuntimeError() {}
+func (keyPanic) Error() string { return "lock:project:7" }
+
+var _ runtime.Error = keyPanic{}
 
 // next hides from linters that it is nil.
 func next(s *sink) sdklog.Processor { return s }

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -24,12 +25,39 @@ func carried(c *window.Claim) []attribute.KeyValue {
 	}
 }
 
+// withCount returns a copy of the record with what its claim carries. Where that
+// would be beyond the SDK's limit of attributes, the record's last ones give way:
+// the claim counts as delivered, and so must arrive.
+func withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
+	clone, count := r.Clone(), carried(c)
+	clone.AddAttributes(count...)
+	if clone.DroppedAttributes() == r.DroppedAttributes() {
+		return clone
+	}
+	var key, errorType, rest []attribute.KeyValue
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		switch kv.Key {
+		case semconv.LockActionKey, semconv.LockTargetKey:
+			key = append(key, kv)
+		case semconv.ErrorTypeKey:
+			errorType = append(errorType, kv)
+		case semconv.LockReportSuppressedCountKey, semconv.LockReportSuppressedSinceKey, semconv.LockReportSuppressedErrorTypesKey:
+		default:
+			rest = append(rest, kv)
+		}
+		return true
+	})
+	clone.SetAttributes(slices.Concat(key, count, errorType, rest)...)
+	return clone
+}
+
 const maxTemplateText = 256 // bytes of an attribute that a template keeps
 
 // newTemplate keeps of a record what is true of its key and not only of the one
-// occurrence, and leaves room for the key: what passed at the overflow gate may
-// become the template of a key that gets its own entry. It has to come from a real record: only the SDK can make one that
-// has a resource, a scope and room for attributes.
+// occurrence. What passed at the overflow gate may become the template of a key
+// that gets its own entry, so the key is written anew on each summary. A template
+// has to come from a real record: only the SDK can make one that has a resource, a
+// scope and room for attributes.
 func newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
 	keep := []attribute.KeyValue{
 		semconv.LockActionKey.String(c.Action),
@@ -54,6 +82,7 @@ func newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
 	}
 	t.SetAttributes(blank[:]...) // or values beyond those kept would live on in the record's array
 	t.SetAttributes(keep...)
+	t.SetBody(attribute.Value{})
 	t.SetEventName(semconv.EventLockReportSummary)
 	t.SetSeverity(log.SeverityInfo)
 	t.SetSeverityText("INFO")
@@ -75,6 +104,13 @@ func newSummary(c *window.Claim) (sdklog.Record, error) {
 	record.SetBody(attribute.StringValue("lock failures held back: " + c.Target + ", " + c.Action))
 	record.SetTimestamp(now)
 	record.SetObservedTimestamp(now)
-	record.AddAttributes(append(carried(c), semconv.LockActionKey.String(c.Action), semconv.LockTarget(c.Target))...)
+	attrs := append([]attribute.KeyValue{semconv.LockActionKey.String(c.Action), semconv.LockTarget(c.Target)}, carried(c)...)
+	t.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if kv.Key != semconv.LockActionKey && kv.Key != semconv.LockTargetKey {
+			attrs = append(attrs, kv)
+		}
+		return true
+	})
+	record.SetAttributes(attrs...)
 	return record, nil
 }

@@ -3,10 +3,13 @@ package throttle_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,7 +250,11 @@ func TestAStuckNextProcessorHoldsUpNeitherFlushNorShutdown(t *testing.T) {
 			fail(t, p, target, "timeout")
 		}
 		stuck = true
-		for name, f := range map[string]func(context.Context) error{"ForceFlush": p.ForceFlush, "Shutdown": p.Shutdown} {
+		for _, name := range []string{"ForceFlush", "Shutdown"} {
+			f := p.ForceFlush
+			if name == "Shutdown" {
+				f = p.Shutdown
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
 			if err := f(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
@@ -255,8 +262,8 @@ func TestAStuckNextProcessorHoldsUpNeitherFlushNorShutdown(t *testing.T) {
 			}
 			cancel()
 		}
-		if next.shutdown != 1 || next.flushes > 1 {
-			t.Errorf("shutdown passed on %d times, want 1", next.shutdown)
+		if next.shutdown != 1 || next.flushes != 1 {
+			t.Errorf("%d shutdowns and %d flushes passed on, want one of each", next.shutdown, next.flushes)
 		}
 		wantPending(t, p, 2)
 		close(release)
@@ -264,6 +271,171 @@ func TestAStuckNextProcessorHoldsUpNeitherFlushNorShutdown(t *testing.T) {
 		if got := accounted(t, next.take()) + p.Pending(); got != 4 {
 			t.Errorf("%d accounted for, want 4", got)
 		}
+	})
+}
+
+func TestASummaryThatCallsGoexitHoldsUpNeitherFlushNorShutdown(t *testing.T) {
+	for name, timeout := range map[string]time.Duration{"with a deadline": time.Hour, "without": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				next := &sink{}
+				p, err := throttle.NewProcessor(next)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.Background(), context.CancelFunc(func() {})
+				if timeout > 0 {
+					ctx, cancel = context.WithTimeout(ctx, timeout)
+				}
+				defer cancel()
+				for _, target := range []string{"projects", "orders"} {
+					fail(t, p, target, "timeout")
+					fail(t, p, target, "timeout")
+				}
+				next.before(func(r *sdklog.Record) error {
+					if attributes(r)["lock.target"] == "projects" {
+						runtime.Goexit()
+					}
+					return nil
+				})
+				start := time.Now()
+				if err := p.ForceFlush(ctx); err == nil || errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("ForceFlush: %v, want an error that says what became of the summary", err)
+				}
+				wantPending(t, p, 1) // orders had its summary
+				if err := p.Shutdown(ctx); err == nil || errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Shutdown: %v, want an error that says what became of the summary", err)
+				}
+				wantPending(t, p, 1)
+				if next.flushes != 1 || next.shutdown != 1 || time.Since(start) != 0 {
+					t.Errorf("%d flushes and %d shutdowns passed on, after %v", next.flushes, next.shutdown, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+func TestGoexitOnTheTimerCostsOneAttempt(t *testing.T) {
+	for _, where := range []string{"next processor", "error handler"} {
+		t.Run(where, func(t *testing.T) {
+			old := otel.GetErrorHandler()
+			defer otel.SetErrorHandler(old)
+			otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) { runtime.Goexit() }))
+			synctest.Test(t, func(t *testing.T) {
+				next := &sink{}
+				p, err := throttle.NewProcessor(next)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fail(t, p, "projects", "timeout")
+				fail(t, p, "projects", "timeout")
+				next.one(t)
+				next.before(func(*sdklog.Record) error {
+					if where == "next processor" {
+						runtime.Goexit()
+					}
+					return errBroken
+				})
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				wantPending(t, p, 1)
+				next.before(nil)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if got := next.one(t); suppressed(t, got) != 1 {
+					t.Errorf("carries %d, want 1", suppressed(t, got))
+				}
+				if err := p.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestAStuckSummaryHoldsUpNoOtherKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		next := &sink{}
+		p, err := throttle.NewProcessor(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var targets []string
+		for i := range 100 {
+			targets = append(targets, fmt.Sprint("stuck", i))
+		}
+		for _, target := range append(targets, "projects") {
+			fail(t, p, target, "timeout")
+			fail(t, p, target, "timeout")
+		}
+		next.take()
+		started := 0
+		var mu sync.Mutex
+		next.before(func(r *sdklog.Record) error {
+			if strings.HasPrefix(attributes(r)["lock.target"].(string), "stuck") {
+				mu.Lock()
+				started++
+				mu.Unlock()
+				<-release
+			}
+			return nil
+		})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if started != 32 {
+			t.Errorf("%d summaries stuck, want as many as have a goroutine", started)
+		}
+		wantPending(t, p, 100+1-uint64(len(next.take())))
+		fail(t, p, "users", "timeout") // the records themselves go on
+		fail(t, p, "users", "timeout")
+		next.one(t)
+		close(release)
+		synctest.Wait()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := accounted(t, next.take()); got > 102 {
+			t.Errorf("summaries account for %d, more than there were", got)
+		}
+		wantPending(t, p, 0)
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		next := &sink{}
+		p, err := throttle.NewProcessor(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range []string{"stuck", "projects", "orders", "users"} {
+			fail(t, p, target, "timeout")
+			fail(t, p, target, "timeout")
+		}
+		next.take()
+		next.before(func(r *sdklog.Record) error {
+			if attributes(r)["lock.target"] == "stuck" {
+				<-release
+			}
+			return nil
+		})
+		time.Sleep(62 * time.Second)
+		synctest.Wait()
+		if got := accounted(t, next.take()); got != 3 {
+			t.Errorf("summaries account for %d, want 3 beside the stuck one", got)
+		}
+		wantPending(t, p, 1)
+		close(release)
+		synctest.Wait()
+		if got := next.one(t); suppressed(t, got) != 1 {
+			t.Errorf("the late summary carries %d, want 1", suppressed(t, got))
+		}
+		wantPending(t, p, 0)
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		next.none(t)
 	})
 }
 

@@ -3,8 +3,8 @@ package window
 import "time"
 
 // A Claim is the right to write one report. Its holder writes the report, with
-// what the Claim carries, and settles by one call of Delivered or Failed; later
-// calls do nothing. A Claim is not safe for concurrent use.
+// what the Claim carries, and settles by one call of Delivered, Failed or
+// HandOver; later calls do nothing. A Claim is not safe for concurrent use.
 type Claim struct {
 	// Action and Target are the key. For the overflow gate both are Other.
 	Action, Target string
@@ -60,6 +60,14 @@ func (c *Claim) Template() any {
 	return c.entry.template
 }
 
+// HandOver returns the claim for another goroutine to settle, whenever that may
+// be. Until then what it carries is pending, and c does nothing any more.
+func (c *Claim) HandOver() *Claim {
+	over := *c
+	c.settled = true
+	return &over
+}
+
 // Delivered settles the claim: the report is written.
 func (c *Claim) Delivered() {
 	if c.settled {
@@ -69,9 +77,9 @@ func (c *Claim) Delivered() {
 	e := c.entry
 	e.mu.Lock()
 	e.inFlight = sub(e.inFlight, c.occurrences())
-	anchor := e.anchor.Load()
+	said := e.lastSaid()
 	e.mu.Unlock()
-	e.w.lowerScan(anchor)
+	e.w.lowerScan(said)
 	if c.records > 0 && !c.upstream {
 		e.countEmitted(c.action)
 	}

@@ -33,6 +33,10 @@ func (k *modelKey) inWindow(now time.Time, w time.Duration) bool {
 	return !k.anchor.IsZero() && now.Sub(k.anchor) < w
 }
 
+func (k *modelKey) mayGo(now time.Time, w time.Duration) bool {
+	return k.pending == 0 && !k.inWindow(now, w) && (k.summary.IsZero() || now.Sub(k.summary) >= w)
+}
+
 func (k *modelKey) hold(now time.Time, n uint64, types ...string) {
 	k.pending += n
 	k.seen = now
@@ -71,7 +75,7 @@ func (m *model) find(target string, now time.Time, insert bool) (*modelKey, bool
 	}
 	full := len(m.keys) >= m.maxKeys
 	for _, k := range m.keys {
-		if !k.inWindow(now, m.period) && k.pending == 0 {
+		if k.mayGo(now, m.period) {
 			full = false
 		}
 	}
@@ -82,7 +86,7 @@ func (m *model) find(target string, now time.Time, insert bool) (*modelKey, bool
 		return nil, false
 	}
 	if len(m.keys) >= m.maxKeys {
-		maps.DeleteFunc(m.keys, func(_ string, k *modelKey) bool { return !k.inWindow(now, m.period) && k.pending == 0 })
+		maps.DeleteFunc(m.keys, func(_ string, k *modelKey) bool { return k.mayGo(now, m.period) })
 	}
 	k := &modelKey{}
 	if m.passed != nil && *m.passed == target {

@@ -74,7 +74,13 @@ func (s *summaries) wake() {
 
 // tick sends what is due and arms the timer for what will be.
 func (s *summaries) tick() {
-	next, _ := s.each(s.ctx, due, s.send)
+	next := s.w.now() + s.w.period // if send ends this goroutine
+	defer func() { s.rearm(next) }()
+	next, _ = s.each(s.ctx, due, s.send)
+}
+
+// rearm arms the timer for next, math.MaxInt64 for not at all.
+func (s *summaries) rearm(next int64) {
 	s.mu.Lock()
 	if next < math.MaxInt64 && !s.closed {
 		s.timer.Reset(time.Duration(max(next-s.w.now(), 0)))

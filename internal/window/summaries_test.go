@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,7 +13,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-var errBroken = errors.New("broken")
+var (
+	errBroken = errors.New("broken")
+	errExit   = errors.New("to end the goroutine")
+)
 
 // outbox keeps the summaries that a Window sends, and fails on demand.
 type outbox struct {
@@ -35,6 +39,9 @@ func (o *outbox) send(c *Claim) error {
 	defer o.mu.Unlock()
 	if o.panic {
 		panic("boom")
+	}
+	if o.fail == errExit {
+		runtime.Goexit()
 	}
 	if o.fail != nil {
 		return o.fail
@@ -153,13 +160,13 @@ func TestTheTimerRunsOnlyWhileSomethingIsPending(t *testing.T) {
 }
 
 func TestASummaryThatFailsIsTriedAgainOneWindowLater(t *testing.T) {
-	for _, how := range []string{"error", "panic"} {
+	for how, err := range map[string]error{"error": errBroken, "panic": errBroken, "Goexit": errExit} {
 		t.Run(how, func(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, w *Window, o *outbox) {
 				pass(t, w, "a", "t", "")
 				hold(t, w, "a", "t", "")
 				hold(t, w, "a", "t", "")
-				o.breakDown(errBroken, how == "panic")
+				o.breakDown(err, how == "panic")
 				time.Sleep(90 * time.Second)
 				wantPending(t, w, 2)
 				o.breakDown(nil, false)
@@ -272,5 +279,85 @@ func TestCloseWaitsForASummaryUnderWay(t *testing.T) {
 			t.Error(err)
 		}
 		wantPending(t, w, 0)
+	})
+}
+
+func TestASummaryThatEndsItsGoroutineHoldsUpNeitherOthersNorClose(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *Window, o *outbox) {
+		for _, target := range []string{"t1", "t2"} {
+			pass(t, w, "a", target, "")
+			hold(t, w, "a", target, "")
+		}
+		o.breakDown(errExit, false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		o.breakDown(nil, false)
+		wantPending(t, w, 2)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantPending(t, w, 0)
+		pass(t, w, "a", "t1", "")
+		hold(t, w, "a", "t1", "")
+		o.breakDown(errExit, false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		o.breakDown(nil, false)
+		if err := w.Close(context.Background(), o.send); err != nil {
+			t.Error(err)
+		}
+		wantPending(t, w, 0)
+	})
+}
+
+func TestAKeyThatComesBackAfterAnEvictionHasOneSummaryAWindow(t *testing.T) {
+	bubble(t, Config{MaxKeys: 2}, func(t *testing.T, w *Window, o *outbox) {
+		pass(t, w, "a", "t", "")
+		hold(t, w, "a", "t", "")
+		time.Sleep(time.Minute)
+		o.want(t, "1m0s a t 1")
+		pass(t, w, "a", "u", "")
+		time.Sleep(time.Second)
+		if c := pass(t, w, "a", "v", ""); !c.Overflow {
+			t.Error("a key was evicted within a window of its summary")
+		}
+		pass(t, w, "a", "t", "")
+		hold(t, w, "a", "t", "")
+		if err := w.Flush(t.Context(), o.send); err != nil {
+			t.Error(err)
+		}
+		o.want(t)
+		time.Sleep(time.Minute)
+		o.want(t, "2m1s a t 1")
+		time.Sleep(time.Minute)
+		if c := pass(t, w, "a", "x", ""); c.Overflow {
+			t.Error("a key keeps its place after its last summary is a window old")
+		}
+	})
+}
+
+func TestAClaimHandedOverIsSettledByItsNewHolder(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *Window, o *outbox) {
+		var over []*Claim
+		pass(t, w, "a", "t", "")
+		for range 2 {
+			hold(t, w, "a", "t", "")
+			time.Sleep(time.Minute - time.Nanosecond) // ahead of the timer
+			if err := w.Flush(t.Context(), func(c *Claim) error {
+				over = append(over, c.HandOver())
+				return errBroken
+			}); !errors.Is(err, errBroken) {
+				t.Errorf("Flush: %v", err)
+			}
+			wantPending(t, w, 1) // in the new holder's hands
+			if len(over) == 1 {
+				over[0].Delivered()
+				wantPending(t, w, 0)
+				time.Sleep(time.Nanosecond)
+				pass(t, w, "a", "t", "")
+				time.Sleep(time.Nanosecond)
+			}
+		}
+		over[1].Failed()
+		wantPending(t, w, 1)
 	})
 }

@@ -111,8 +111,8 @@ func (w *Window) inheritOverflow(e *entry) {
 	}
 }
 
-// evict removes every key whose window has passed and that holds no count. The
-// caller holds mu.
+// evict removes every key that had no report and no summary within a period and
+// that holds no count. The caller holds mu.
 func (w *Window) evict() {
 	now := w.now()
 	if w.full(now) {
@@ -139,28 +139,33 @@ func (w *Window) evict() {
 func (e *entry) kill(now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	anchor := e.anchor.Load()
+	said := e.lastSaid()
 	v := e.word.Load()
 	if uint32(v) != 0 || e.extra != 0 || e.inFlight != 0 {
 		return false // whoever takes the count lowers the next scan
 	}
-	if anchor > now-e.period { // which may be a claim made since now
-		e.w.lowerScan(anchor)
+	if said > now-e.period { // which may be a claim made since now
+		e.w.lowerScan(said)
 		return false
 	}
 	if !e.word.CompareAndSwap(v, v|deadBit) {
-		e.w.lowerScan(anchor) // a late occurrence
+		e.w.lowerScan(said) // a late occurrence
 		return false
 	}
 	e.anchor.Store(never)
 	return true
 }
 
-// lowerScan says that a key with this anchor may go one period later.
-func (w *Window) lowerScan(anchor int64) {
+// lastSaid is when something last went out for the key. An entry that went within
+// a period of its summary would forget it, and the key could have a second one
+// too early. The caller holds mu.
+func (e *entry) lastSaid() int64 { return max(e.anchor.Load(), e.summaryAt) }
+
+// lowerScan says that a key that last had something said may go one period later.
+func (w *Window) lowerScan(said int64) {
 	for {
 		next := w.nextScan.Load()
-		if anchor+w.period >= next || w.nextScan.CompareAndSwap(next, anchor+w.period) {
+		if said+w.period >= next || w.nextScan.CompareAndSwap(next, said+w.period) {
 			return
 		}
 	}

@@ -162,6 +162,26 @@ func TestTotalsOutliveEvictionAndAreBounded(t *testing.T) {
 	})
 }
 
+func TestTotalsLeaveOutWhatCameTooLateForAnEvictedKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow(t, Config{MaxKeys: 1})
+		pass(t, w, "a", "t", "")
+		hold(t, w, "a", "t", "")
+		inside := w.now()
+		time.Sleep(time.Minute)
+		pass(t, w, "a", "t", "")
+		time.Sleep(time.Minute)
+		e := w.find(w.hash("a", "t"), "a", "t")
+		if !e.kill(w.now()) { // as evict does, before it unlinks the entry
+			t.Fatal("the key may not go")
+		}
+		if e.count(inside, 0) {
+			t.Fatal("counted for a key that nobody will look at again")
+		}
+		wantTotals(t, w, Totals{"a", "t", 2, 1, 0})
+	})
+}
+
 func TestHashSpreadsKeys(t *testing.T) {
 	w := newWindow(t, Config{})
 	for i := range DefaultMaxKeys / 4 {

@@ -30,7 +30,9 @@ func (w *Window) Totals(f func(i int, t Totals)) {
 		r.sum = r.suppressed.Load()
 	}
 	w.each(func(e *entry) bool {
-		e.row.sum += uint64(uint32(e.word.Load()))
+		if v := e.word.Load(); v&deadBit == 0 { // what came too late for a dead entry is counted anew
+			e.row.sum += uint64(uint32(v))
+		}
 		return true
 	})
 	for i, r := range rows {

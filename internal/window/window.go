@@ -29,9 +29,10 @@
 //
 // # Bounds
 //
-// The table holds MaxKeys keys. When it is full, keys whose window has passed
-// and that hold no count make room. Where none does, or where a key is longer
-// than [MaxKeyBytes], reports share one overflow gate with a window of its own.
+// The table holds MaxKeys keys. When it is full, keys that hold no count and had
+// no report and no summary within a period make room. Where none does, or where a
+// key is longer than [MaxKeyBytes], reports share one overflow gate with a window
+// of its own.
 package window
 
 import (
@@ -68,8 +69,9 @@ type Config struct {
 	MaxKeys int
 	// Summary, if set, is called from a timer with what is still pending one
 	// Period after a key's last occurrence, at most once per key and window. An
-	// error or a panic puts the counts back for the next attempt, one Period
-	// later. Calls for different keys follow each other on one goroutine.
+	// error, a panic or a Goexit puts the counts back for the next attempt, one
+	// Period later. Calls for different keys follow each other on one goroutine:
+	// one that may be stuck belongs on another, by [Claim.HandOver].
 	Summary func(*Claim) error
 }
 

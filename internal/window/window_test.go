@@ -375,7 +375,7 @@ func TestACountNeverRunsIntoTheErrorTypes(t *testing.T) {
 		for range 10 {
 			hold(t, w, "a", "t", "timeout")
 		}
-		const want = spillAt - 4 + 11
+		const want uint64 = spillAt - 4 + 11
 		wantPending(t, w, want)
 		if n := uint32(e.word.Load()); n > 10 {
 			t.Errorf("the word still holds %d", n)
