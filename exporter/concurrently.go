@@ -15,7 +15,7 @@ type task struct {
 // concurrently runs all tasks at once and joins their errors. It returns when
 // the last one does or when ctx ends, whichever is first: a task that does not
 // heed ctx is left behind, with ctx's error in its place. A task that panics
-// has failed, nothing more.
+// or calls runtime.Goexit has failed, nothing more.
 func concurrently(ctx context.Context, tasks ...task) error {
 	type result struct {
 		index int
@@ -24,7 +24,9 @@ func concurrently(ctx context.Context, tasks ...task) error {
 	results := make(chan result, len(tasks))
 	for i, t := range tasks {
 		go func() {
-			results <- result{i, guard(func() error { return t.run(ctx) })}
+			r := result{i, errExited} // unless run returns
+			defer func() { results <- r }()
+			r.err = guard(func() error { return t.run(ctx) })
 		}()
 	}
 
@@ -59,7 +61,10 @@ func concurrently(ctx context.Context, tasks ...task) error {
 	return errors.Join(errs...)
 }
 
-var errUnfinished = errors.New("unfinished")
+var (
+	errUnfinished = errors.New("unfinished")
+	errExited     = errors.New("ended its goroutine")
+)
 
 func named(name string, err error) error {
 	if name == "" {

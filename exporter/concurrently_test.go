@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,24 @@ func TestATaskThatIgnoresItsContextIsLeftBehind(t *testing.T) {
 		close(release)
 		if want := "deaf: context deadline exceeded\nfailing: full"; err == nil || err.Error() != want {
 			t.Errorf("joined error is %q, want %q", err, want)
+		}
+	})
+}
+
+func TestATaskThatEndsItsGoroutineHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err := concurrently(ctx,
+			task{"gone", func(context.Context) error { runtime.Goexit(); return nil }},
+			task{"fine", func(context.Context) error { return nil }},
+		)
+		if want := "gone: ended its goroutine"; err == nil || err.Error() != want {
+			t.Errorf("joined error is %v, want %s", err, want)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it was waited for %v", took)
 		}
 	})
 }

@@ -41,7 +41,7 @@
 // Setup returns an error. The SDK's warnings quote values, tokens included,
 // and what they warn of is telemetry that goes nowhere. The errors name the
 // variable, say what is allowed, and contain no value. A variable that nothing
-// would read is not checked. Zero is refused for timeouts, because the SDK's
+// would read is not checked; [WithSentryTraces] reads those of OTLP. Zero is refused for timeouts, because the SDK's
 // signals disagree on what it means. OTEL_CONFIG_FILE is refused too.
 //
 // # Log records

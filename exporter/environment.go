@@ -27,7 +27,7 @@ type check func(value string) (problem string)
 // would read. The SDK and its exporters would instead fall back to a default,
 // print the value (tokens included) to stderr, and run: telemetry that silently
 // goes nowhere. All problems are reported at once.
-func checkEnvironment() error {
+func checkEnvironment(cfg config) error {
 	var errs []error
 	verify := func(c check, names ...string) {
 		for _, name := range names {
@@ -67,7 +67,9 @@ func checkEnvironment() error {
 		"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE")
 
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
-		if exporter := os.Getenv("OTEL_" + signal + "_EXPORTER"); exporter != "" && exporter != "otlp" {
+		exporter := os.Getenv("OTEL_" + signal + "_EXPORTER")
+		sentry := signal == "TRACES" && cfg.sentryTraces && os.Getenv(dsnVar) != "" // by an OTLP exporter too
+		if exporter != "" && exporter != "otlp" && !sentry {
 			continue
 		}
 		errs = append(errs, checkOTLP(signal, verify)...)

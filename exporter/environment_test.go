@@ -123,6 +123,51 @@ func TestMalformedVariablesAreNamedAndNeverQuoted(t *testing.T) {
 	}
 }
 
+// The exporter of WithSentryTraces is an OTLP one: it reads the variables of the
+// OTLP receiver even where none is used.
+func TestOTLPVariablesAreCheckedForSentryTraces(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_HEADERS":            "authorization: Bearer " + marker,
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":     "authorization=Bearer%zz" + marker,
+		"OTEL_EXPORTER_OTLP_ENDPOINT":           "http://user:" + marker + "@h:port",
+		"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT":     marker,
+		"OTEL_EXPORTER_OTLP_CERTIFICATE":        "/nowhere/" + marker,
+		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/nowhere/" + marker,
+		"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY":  "/nowhere/" + marker,
+		"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": marker,
+		"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "/nowhere/" + marker,
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":    "http://[" + marker,
+	} {
+		for _, spans := range []string{"none", "console"} {
+			t.Run(name+" with "+spans, func(t *testing.T) {
+				complaints := isolate(t)
+				exportNothing(t)
+				t.Setenv("OTEL_TRACES_EXPORTER", spans)
+				t.Setenv("SENTRY_DSN", "http://public-key@127.0.0.1:1/7")
+				t.Setenv(name, value)
+
+				tel, err := exporter.Setup(t.Context(), exporter.WithoutGlobals(), exporter.WithSentryTraces())
+				if err == nil {
+					_ = tel.Shutdown(within(t, time.Second))
+					t.Error("Setup returned no error")
+				} else if !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), marker) {
+					t.Errorf("error is %v", err)
+				}
+				if strings.Contains(complaints.String(), marker) {
+					t.Errorf("OpenTelemetry logged the value: %s", complaints)
+				}
+			})
+		}
+	}
+
+	t.Run("and not without a DSN", func(t *testing.T) {
+		isolate(t)
+		exportNothing(t)
+		t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", marker)
+		mustShutdown(t, setup(t, exporter.WithoutGlobals(), exporter.WithSentryTraces()))
+	})
+}
+
 func TestSamplerArgumentIsCheckedWhereItIsRead(t *testing.T) {
 	for _, arg := range []string{marker, "-0.1", "1.1", "NaN"} {
 		t.Run(arg, func(t *testing.T) {
@@ -262,10 +307,23 @@ func TestFailedSetupLeavesNothingBehind(t *testing.T) {
 		t.Setenv("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
 		t.Setenv("OTEL_EXPORTER_PROMETHEUS_PORT", port)
 		_, err = exporter.Setup(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "OTEL_METRICS_EXPORTER") {
-			t.Errorf("error is %v", err)
+		for _, part := range []string{"OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT", "address already in use"} {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("error is %v, want one with %s", err, part)
+			}
 		}
 	})
+	for _, host := range []string{"user:" + marker + ":1", "[" + marker} {
+		t.Run("a Prometheus host that is none: "+host, func(t *testing.T) {
+			complaints := isolate(t)
+			t.Setenv("OTEL_METRICS_EXPORTER", "prometheus")
+			t.Setenv("OTEL_EXPORTER_PROMETHEUS_HOST", host)
+			_, err := exporter.Setup(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_PROMETHEUS_HOST") || strings.Contains(err.Error()+complaints.String(), marker) {
+				t.Errorf("error is %v, logged was %s", err, complaints)
+			}
+		})
+	}
 	t.Run("an attribute without a key", func(t *testing.T) {
 		isolate(t)
 		_, err := exporter.Setup(t.Context(), exporter.WithResourceAttributes(attribute.String("", marker)))

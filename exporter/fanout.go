@@ -19,10 +19,10 @@ import (
 // others, and flush and shutdown reach all of them at once, so that one that
 // hangs does not use up the time of the rest.
 //
-// OnEmit fails only when no destination took the record: the throttle opens its
-// window again for a record that failed, and a destination that is broken for
-// good would otherwise flood the ones that work. What else fails goes to the
-// global error handler.
+// OnEmit fails only when no destination took the record: the throttle counts a
+// record that failed, with what it carried, as held back, and the next one would
+// tell it a second time to the destinations that took this one. What else fails
+// goes to the global error handler.
 type logFanOut struct {
 	destinations []sdklog.Processor
 	shutdown     onceShutdown

@@ -86,9 +86,10 @@ func WithSentry(opts ...sentrylog.Option) Option {
 
 // WithSentryTraces sends spans to Sentry's OTLP endpoint too, beside whatever
 // OTEL_TRACES_EXPORTER names. The address and the key are those of SENTRY_DSN;
-// no OTEL_EXPORTER_OTLP_* header or certificate goes there. Without a
-// SENTRY_DSN the option does nothing, so that one binary serves for every
-// environment.
+// no OTEL_EXPORTER_OTLP_* header or certificate goes there; timeout and
+// compression apply. With a SENTRY_DSN those variables are checked even where
+// OTEL_TRACES_EXPORTER is not otlp. Without one the option does nothing, so
+// that one binary serves for every environment.
 func WithSentryTraces() Option {
 	return optionFunc(func(c config) config {
 		c.sentryTraces = true

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getsentry/sentry-go"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
@@ -163,6 +164,21 @@ func TestSentryOptionsReachTheExporter(t *testing.T) {
 		t.Setenv("SENTRY_DSN", "http://"+marker+"@127.0.0.1:1/7")
 		_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals(), exporter.WithSentry(sentrylog.WithCap(-1, 0)))
 		if err == nil || !strings.Contains(err.Error(), "WithSentry") || strings.Contains(err.Error(), marker) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("a client, which has a DSN of its own", func(t *testing.T) {
+		isolate(t)
+		exportNothing(t)
+		dsn := "http://" + marker + "@127.0.0.1:1/7"
+		client, err := sentry.NewClient(sentry.ClientOptions{Dsn: dsn, Release: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		t.Setenv("SENTRY_DSN", dsn)
+		_, err = exporter.Setup(t.Context(), exporter.WithoutGlobals(), exporter.WithSentry(sentrylog.WithClient(client)))
+		if err == nil || !strings.Contains(err.Error(), "WithSentry") || !strings.Contains(err.Error(), "WithClient") || strings.Contains(err.Error(), marker) {
 			t.Errorf("error is %v", err)
 		}
 	})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"go.opentelemetry.io/contrib/exporters/autoexport"
@@ -74,7 +76,7 @@ func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 }
 
 func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
-	if err := errors.Join(checkEnvironment(), checkSentry()); err != nil {
+	if err := errors.Join(checkEnvironment(cfg), checkSentry()); err != nil {
 		return err
 	}
 	res, err := newResource(ctx, cfg.resourceAttributes)
@@ -138,6 +140,15 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 
 func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (*sdkmetric.MeterProvider, error) {
 	reader, err := autoexport.NewMetricReader(ctx)
+	if listen := (*net.OpError)(nil); errors.As(err, &listen) {
+		// Its text quotes the host.
+		problem := "not an address of this machine"
+		if errno := syscall.Errno(0); errors.As(listen, &errno) {
+			problem = errno.Error()
+		}
+		return nil, fmt.Errorf("exporter: OTEL_METRICS_EXPORTER: cannot listen on "+
+			"OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT: %s", problem)
+	}
 	if err != nil {
 		names := "OTEL_METRICS_EXPORTER"
 		if os.Getenv("OTEL_METRICS_PRODUCERS") != "" {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +23,8 @@ func TestQuickstartReachesOTLPAndSentry(t *testing.T) {
 	sentry := envelopetest.NewServer(t)
 	t.Setenv("SENTRY_DSN", sentry.DSN())
 	t.Setenv("OTEL_SERVICE_NAME", "quickstart")
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version=1.4.2")
+	t.Setenv("SENTRY_RELEASE", "") // which would win over service.version
 	t.Setenv("REDIS_ADDR", redistest.Start(t).Addr)
 
 	if err := run(t.Context()); err != nil {
@@ -65,6 +70,7 @@ func TestQuickstartReachesOTLPAndSentry(t *testing.T) {
 			t.Errorf("the Sentry event %s has level %q and trace %v, want warning and %s, %s",
 				name, event.Level, trace, record.TraceIDHex(), record.SpanIDHex())
 		}
+		wantSentryEvent(t, event, record)
 		for _, resource := range []any{
 			otlptest.Attr(span.Resource.GetAttributes(), "service.instance.id"),
 			otlptest.Attr(attempts.Resource.GetAttributes(), "service.instance.id"),
@@ -82,6 +88,50 @@ func TestQuickstartReachesOTLPAndSentry(t *testing.T) {
 		t.Errorf("%v locks failed, %v warnings were emitted and %v held back", failed, emitted, heldBack)
 	}
 	t.Logf("%v locks failed: %v warning emitted, %v held back, %d Sentry events", failed, emitted, heldBack, len(events))
+}
+
+// wantSentryEvent checks what the Sentry event says against the same record as
+// it came over OTLP.
+func wantSentryEvent(t *testing.T, event envelopetest.Event, record otlptest.LogRecord) {
+	t.Helper()
+	attributes, resource := otlptest.Attrs(record.GetAttributes()), otlptest.Attrs(record.Resource.GetAttributes())
+
+	tags := map[string]string{"service.name": "quickstart", "error.type": fmt.Sprint(attributes["error.type"])}
+	for _, key := range []string{"lock.target", "lock.key_pattern", "lock.action", "lock.operation.name", "lock.backend.name", "lock.failure_policy"} {
+		tags[key] = fmt.Sprint(attributes[key])
+	}
+	if !maps.Equal(event.Tags, tags) {
+		t.Errorf("tags: %v, want %v", event.Tags, tags)
+	}
+	fingerprint := map[string][]string{
+		"lock.backend_error": {"backend_error", "quickstart", "redis"},
+		"lock.release_error": {"release_error", "invoices", "expired"},
+	}[record.GetEventName()]
+	if !slices.Equal(event.Fingerprint, fingerprint) {
+		t.Errorf("fingerprint: %v, want %v", event.Fingerprint, fingerprint)
+	}
+	if event.Release != "1.4.2" || event.ServerName == "" || event.ServerName != resource["service.instance.id"] {
+		t.Errorf("release %q, server_name %q; want 1.4.2, %v", event.Release, event.ServerName, resource["service.instance.id"])
+	}
+
+	lock, others := map[string]any{}, map[string]any{}
+	for key, value := range attributes {
+		if short, ours := strings.CutPrefix(key, "lock."); ours {
+			lock[short] = value
+		} else if key != "otel.event.name" && !strings.HasPrefix(key, "code.") { // the title, and the frame
+			others[key] = value
+		}
+	}
+	for name, c := range map[string]struct{ got, want any }{
+		"lock":            {event.Contexts["lock"], lock},
+		"otel.attributes": {event.Contexts["otel"]["attributes"], others},
+		"otel.resource":   {event.Contexts["otel"]["resource"], resource},
+	} {
+		// Printed, the numbers of JSON and of OTLP are the same.
+		if got, want := fmt.Sprint(c.got), fmt.Sprint(c.want); got != want {
+			t.Errorf("context %s of %s:\n%s\nwant\n%s", name, record.GetEventName(), got, want)
+		}
+	}
 }
 
 func TestAnUnreachableRedisIsAClearErrorAtTheStart(t *testing.T) {

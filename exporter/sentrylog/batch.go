@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ const (
 type batch struct {
 	exporter *Exporter
 	ctx      context.Context
+	records  int
+	refused  int // by a panic of the filter
+	panicked any // the value of the first one
 	selected int
 	captured int
 	cut      int64
@@ -48,16 +52,33 @@ type parcel struct {
 	owed  unsent // if it does not arrive: itself and what it tells
 }
 
+func (b *batch) exportAll(records []sdklog.Record) {
+	defer b.finish() // also when the filter ends the goroutine
+	for i := range records {
+		if b.keeps(&records[i]) {
+			b.export(&records[i])
+		}
+	}
+}
+
+// keeps asks the filter. One that panics refuses the record.
+func (b *batch) keeps(record *sdklog.Record) (keep bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if b.refused++; b.refused == 1 {
+				b.panicked = v
+			}
+		}
+	}()
+	return b.exporter.filter(record)
+}
+
 func (b *batch) export(record *sdklog.Record) {
 	e := b.exporter
 	b.selected++
-	now := time.Now()
 	read(record, &e.scratch)
-	if e.scratch.Time.IsZero() {
-		e.scratch.Time = now
-	}
 	issue := sentryissue.Build(&e.scratch, e.originFor(record.Resource()))
-	if !e.quota.admit(issue.Class, now) {
+	if !e.quota.admit(issue.Class, time.Now()) {
 		b.cut++
 		e.ledger.add(unsent{cut: 1, occurrences: issue.Occurrences, since: e.scratch.Time})
 		return
@@ -151,6 +172,9 @@ func (b *batch) count() {
 
 func (b *batch) err() error {
 	err := b.drops.err(b.selected)
+	if b.refused > 0 {
+		err = errors.Join(err, fmt.Errorf("sentrylog: the filter refused %d of %d records by a panic with a value of type %T", b.refused, b.records, b.panicked))
+	}
 	if b.unflushed {
 		err = errors.Join(err, errUnflushed)
 	}

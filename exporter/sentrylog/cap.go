@@ -9,13 +9,12 @@ import (
 
 const capWindow = time.Minute
 
-// quota holds the caps: a window per class, anchored at the first event that it
-// let through.
+// quota holds the caps. The window slides: no minute, wherever it begins, has
+// more events than the cap.
 type quota struct {
-	mu      sync.Mutex
-	limits  [2]int // by sentryissue.Class; 0 means none
-	used    [2]int
-	started [2]time.Time
+	mu     sync.Mutex
+	limits [2]int         // by sentryissue.Class; 0 means none
+	let    [2][]time.Time // when events were let through, the oldest first; those of the last window
 }
 
 func newQuota(events, lostLeases int) *quota {
@@ -30,12 +29,14 @@ func (q *quota) admit(class sentryissue.Class, now time.Time) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.used[class] == 0 || now.Sub(q.started[class]) >= capWindow {
-		q.started[class], q.used[class] = now, 0
+	let := q.let[class]
+	for len(let) > 0 && now.Sub(let[0]) >= capWindow {
+		let = let[1:]
 	}
-	if q.used[class] >= q.limits[class] {
-		return false
+	admitted := len(let) < q.limits[class]
+	if admitted {
+		let = append(let, now)
 	}
-	q.used[class]++
-	return true
+	q.let[class] = let
+	return admitted
 }

@@ -21,7 +21,7 @@ func TestTheCapCutsAndTheNextEventTells(t *testing.T) {
 			t.Fatalf("arrived %d, sent %d, cut %d, dropped %d; want 60, 60, 40, 0", n, e.Sent(), e.Cut(), e.Dropped())
 		}
 
-		time.Sleep(time.Minute - time.Nanosecond) // the window is anchored at its first event
+		time.Sleep(time.Minute - time.Nanosecond) // the minute of the first event
 		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -52,6 +52,38 @@ func TestTheCapCutsAndTheNextEventTells(t *testing.T) {
 		}
 		if _, again := events[61].Contexts["sentrylog"]; again || events[61].Tags["sentrylog.not_sent"] != "" {
 			t.Error("the event after it tells the same once more")
+		}
+	})
+}
+
+func TestNoMinuteHasMoreEventsThanTheCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 60
+		fake := &fakeSentry{}
+		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		export := func(n int) {
+			t.Helper()
+			if err := e.Export(t.Context(), backendErrors(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		export(1)
+		time.Sleep(time.Minute - 100*time.Millisecond)
+		export(200) // the end of the first event's minute
+		time.Sleep(200 * time.Millisecond)
+		export(200) // and the beginning of the next
+		for range 40 {
+			time.Sleep(5 * time.Second)
+			export(7)
+		}
+		at := fake.attempts()
+		for i := limit; i < len(at); i++ {
+			if span := at[i] - at[i-limit]; span < time.Minute {
+				t.Fatalf("%d events went out within %v, from %v on", limit+1, span, at[i-limit])
+			}
+		}
+		if len(at) < 3*limit {
+			t.Errorf("%d events went out in more than four minutes, want at least %d", len(at), 3*limit)
 		}
 	})
 }

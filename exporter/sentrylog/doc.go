@@ -47,8 +47,10 @@
 //     report.suppressed_since, report.suppressed_error_types and so on.
 //   - context otel: the resource, and under attributes whatever the record has
 //     besides. A value is cut at 8,192 characters. The process's command line is
-//     left out, and a value whose key says that it is a credential is replaced
-//     by "[Filtered]".
+//     left out. In both contexts, and in maps (groups of log/slog) at any depth, a
+//     value whose key says that it is a credential is replaced by "[Filtered]":
+//     password, secret, token, API key, access key, private key, authorization,
+//     credential, cookie.
 //   - trace: the record's trace and span id, in the event and, where the
 //     protocol has a place for them, in the envelope's header. A record without
 //     a trace gets one of its own, as every event of sentry-go does.
@@ -67,8 +69,8 @@
 //
 // # Nothing is lost silently
 //
-// No more than 60 events a minute leave one exporter, and another 60 of lost
-// leases ([WithCap]). What was cut, and what could not be delivered, is told by
+// In any one minute an exporter begins to send no more than 60 events, and
+// another 60 of lost leases ([WithCap]). What was cut, and what could not be delivered, is told by
 // the next event: in the tag sentrylog.not_sent, and in the context sentrylog
 // (cut_events, dropped_events, the occurrences that they stood for, since). An
 // event that could not be delivered is also an error from [Exporter.Export],

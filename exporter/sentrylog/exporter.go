@@ -95,7 +95,8 @@ func (e *Exporter) Cut() uint64 { return e.cut.Load() }
 // ones and answers of 5xx are tried again, and rate limits are waited for, as
 // long as the context's deadline allows, or 30 s where there is none; what would
 // take longer is given up at once. The error counts what was given up, by
-// reason; it contains neither text of the server's nor the DSN.
+// reason; it contains neither text of the server's nor the DSN. A record that
+// the filter panics on is refused, and an error as well.
 func (e *Exporter) Export(ctx context.Context, records []sdklog.Record) error {
 	if e.stopped.Load() {
 		return sdklog.ErrExporterShutdown
@@ -110,15 +111,10 @@ func (e *Exporter) Export(ctx context.Context, records []sdklog.Record) error {
 	if e.stopped.Load() {
 		return sdklog.ErrExporterShutdown
 	}
-	defer func() { clear(e.scratch.Attributes) }()
+	defer func() { clear(e.scratch.Attributes[:cap(e.scratch.Attributes)]) }()
 
-	b := batch{exporter: e, ctx: ctx, drops: make(drops)}
-	for i := range records {
-		if e.filter(&records[i]) {
-			b.export(&records[i])
-		}
-	}
-	b.finish()
+	b := batch{exporter: e, ctx: ctx, records: len(records), drops: make(drops)}
+	b.exportAll(records)
 	return b.err()
 }
 
@@ -176,11 +172,13 @@ func (e *Exporter) release() { <-e.turn }
 
 // giveUp accounts for records whose Export never got its turn.
 func (e *Exporter) giveUp(ctx context.Context, records []sdklog.Record) error {
-	reason, b := classify(ctx.Err()), batch{exporter: e, ctx: ctx, drops: make(drops)}
+	reason, b := classify(ctx.Err()), batch{exporter: e, ctx: ctx, records: len(records), drops: make(drops)}
+	var r sentryissue.Record // the scratch is that of the Export that runs
 	for i := range records {
-		if e.filter(&records[i]) {
+		if b.keeps(&records[i]) {
 			b.selected++
-			b.drop(reason, unsent{dropped: 1, occurrences: 1, since: time.Now()})
+			read(&records[i], &r)
+			b.drop(reason, unsent{dropped: 1, occurrences: r.Occurrences(), since: r.Time})
 		}
 	}
 	b.count()

@@ -84,7 +84,9 @@ func WithEnvironment(environment string) Option {
 }
 
 // WithFilter sets which records become events. The default is [LockWarnings].
-// The filter must not keep the record nor change it. Nil is ignored.
+// The filter must not keep the record nor change it, and may be called by several
+// goroutines at once. A record that it panics on is refused, and Export returns
+// an error. Nil is ignored.
 func WithFilter(keep func(*sdklog.Record) bool) Option {
 	return option(func(c config) config {
 		if keep != nil {
@@ -94,9 +96,10 @@ func WithFilter(keep func(*sdklog.Record) bool) Option {
 	})
 }
 
-// WithCap sets how many events go out in one minute: of lost leases (expired,
-// lost, stolen) the second number, of everything else the first, so that an
-// outage never hides a stolen lease. The default is 60 and 60. 0 means no cap.
+// WithCap sets how many events go out in any one minute, by the time that their
+// sending begins: of lost leases (expired, lost, stolen) the second number, of
+// everything else the first, so that an outage never hides a stolen lease. The
+// default is 60 and 60. 0 means no cap.
 func WithCap(events, lostLeases int) Option {
 	return option(func(c config) config {
 		c.events, c.lostLeases = events, lostLeases

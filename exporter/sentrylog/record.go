@@ -1,6 +1,8 @@
 package sentrylog
 
 import (
+	"time"
+
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -8,7 +10,8 @@ import (
 	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
-// read copies what a record says into r, whose Attributes are overwritten.
+// read copies what a record says into r, whose Attributes are overwritten. A
+// record without a time has happened now.
 func read(record *sdklog.Record, r *sentryissue.Record) {
 	*r = sentryissue.Record{
 		Time:       record.Timestamp(),
@@ -22,6 +25,9 @@ func read(record *sdklog.Record, r *sentryissue.Record) {
 	}
 	if r.Time.IsZero() {
 		r.Time = record.ObservedTimestamp()
+	}
+	if r.Time.IsZero() {
+		r.Time = time.Now()
 	}
 	if body := record.Body(); body.Type() != attribute.EMPTY {
 		r.Body = body.String()

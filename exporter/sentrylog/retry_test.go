@@ -217,3 +217,41 @@ func TestExportWithAContextThatIsOverAccountsForItsRecords(t *testing.T) {
 		t.Errorf("dropped %d with %d attempts, want 4 with none", e.Dropped(), len(fake.attempts()))
 	}
 }
+
+func TestRecordsThatNeverGotTheirTurnAreToldInFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSentry{}
+		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		wantError(t, e.Export(over, backendErrors(4)), "4 of 4 events not delivered: canceled")
+		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+			t.Fatal(err)
+		}
+		told := fake.arrived()[0].Contexts["sentrylog"]
+		want := map[string]any{"cut_events": 0.0, "dropped_events": 4.0, "occurrences": 4.0 * 1844, "since": "2026-11-22T03:04:05Z"}
+		for k, v := range want {
+			if told[k] != v {
+				t.Errorf("the next event tells %s = %v, want %v", k, told[k], v)
+			}
+		}
+	})
+}
+
+// A 429 that limits other categories is an answer like a 503, not a minute of
+// silence.
+func TestALimitOfAnotherCategoryDoesNotStopEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSentry{answer: answers(envelopetest.Limited(429, "60:transaction;replay:organization"), envelopetest.OK())}
+		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		for range 2 {
+			if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := fake.attempts()
+		if len(at) != 3 || at[2] > 250*time.Millisecond || len(fake.arrived()) != 2 {
+			t.Errorf("attempts at %v, %d arrived; want 3 within 250ms, 2", at, len(fake.arrived()))
+		}
+	})
+}

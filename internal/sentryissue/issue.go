@@ -11,11 +11,9 @@ import (
 
 // An Issue is a Sentry event, with what its sender must know about it.
 type Issue struct {
-	Event *sentry.Event
-	Class Class
-	// Occurrences is how many failures the event stands for: itself and those
-	// that a throttle held back before it.
-	Occurrences int64
+	Event       *sentry.Event
+	Class       Class
+	Occurrences int64 // of the record
 }
 
 // facts are the attributes that decide about the event's title, grouping and
@@ -27,7 +25,6 @@ type facts struct {
 	exceptionType, exceptionMessage                        string
 	function, file                                         string
 	line                                                   int64
-	suppressed                                             int64
 }
 
 // lockPrefix is the namespace of the attributes and events of locks.
@@ -73,7 +70,7 @@ func Build(r *Record, o *Origin) Issue {
 	if len(lock) > 0 {
 		e.Contexts["lock"] = lock
 	}
-	issue := Issue{Event: e, Occurrences: 1 + max(0, f.suppressed)}
+	issue := Issue{Event: e, Occurrences: r.Occurrences()}
 	if f.lostLease() {
 		issue.Class = LostLease
 	}
@@ -94,8 +91,6 @@ func (f *facts) read(a Attribute, lock, others sentry.Context) {
 		f.backend = text(a.Value)
 	case keyLockFailurePolicy:
 		f.policy = text(a.Value)
-	case keyLockSuppressedCount:
-		f.suppressed = number(a.Value)
 	case keyErrorType:
 		f.errorType = text(a.Value)
 	case keyExceptionType:
@@ -116,10 +111,10 @@ func (f *facts) read(a Attribute, lock, others sentry.Context) {
 		return
 	}
 	if short, ok := strings.CutPrefix(a.Key, lockPrefix); ok {
-		lock[short] = value(a.Value, 0)
+		lock[short] = kept(a.Key, a.Value, 0)
 		return
 	}
-	others[a.Key] = kept(a)
+	others[a.Key] = kept(a.Key, a.Value, 0)
 }
 
 func (f *facts) aboutLock() bool { return f.action != "" && f.target != "" }

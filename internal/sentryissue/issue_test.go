@@ -156,6 +156,47 @@ func TestAttributesThatNameCredentialsAreFiltered(t *testing.T) {
 	}
 }
 
+func TestCredentialsAreFilteredWhereverTheyAre(t *testing.T) {
+	const key = "0b5e7f00-push"
+	in := func(k string) map[string]any { return map[string]any{k: key, "seen": "yes"} }
+	for name, a := range map[string]Attribute{
+		"a group":                  {"http.request.header", in("authorization")},
+		"a list in a group":        {"a", map[string]any{"b": []any{in("Set-Cookie")}}},
+		"a list of values":         {"http.request.header.cookie", []string{key}},
+		"a group that names one":   {"credentials", in("user")},
+		"hyphens":                  {"http.request.header.x-api-key", key},
+		"no separator":             {"app.accessKey", key},
+		"a private key":            {"tls.private_key", key},
+		"a private key in a group": {"tls", in("private-key")},
+		"the namespace lock":       {"lock.token", key},
+		"a group of it":            {"lock.owner", in("secret")},
+	} {
+		for where, e := range map[string]*sentry.Event{
+			"record":   Build(&Record{Attributes: []Attribute{a}}, shop).Event,
+			"resource": Build(&Record{}, NewOrigin([]Attribute{a}, Defaults{})).Event,
+		} {
+			b, err := json.Marshal(e)
+			if err != nil || strings.Contains(string(b), key) || strings.Count(string(b), filtered) != 1 {
+				t.Errorf("%s in the %s: %s, %v", name, where, b, err)
+			}
+			_, group := a.Value.(map[string]any)
+			if group && a.Key != "credentials" && !strings.Contains(string(b), "yes") {
+				t.Errorf("%s in the %s: what stands beside was lost: %s", name, where, b)
+			}
+		}
+	}
+}
+
+func TestWhatALockSaysIsNotFiltered(t *testing.T) {
+	for _, a := range lockRecord("backend_error", "p", "eof", "lock.key_pattern", "lock:p:*", "lock.operation.name", "acquire",
+		"lock.mode", "wait", "lock.outcome", "backend_error", "lock.failure_policy", "open", "lock.wait.timeout", 1.0,
+		"lock.hold.utilization", 0.5, "lock.report.suppressed_error_types", []string{"eof"}).Attributes {
+		if kept(a.Key, a.Value, 0) == filtered {
+			t.Errorf("%s was filtered", a.Key)
+		}
+	}
+}
+
 func TestNestingIsBounded(t *testing.T) {
 	deep := any("bottom")
 	for range 50 {

@@ -39,7 +39,7 @@ func NewOrigin(resource []Attribute, d Defaults) *Origin {
 		case keyCommandArgs, keyCommandLine:
 			continue // flags of a command hold credentials too often
 		}
-		o.resource[a.Key] = kept(a)
+		o.resource[a.Key] = kept(a.Key, a.Value, 0)
 	}
 	o.service = line(o.service, maxTag)
 	o.release = name(cmp.Or(d.Release, version), maxRelease)

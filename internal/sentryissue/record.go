@@ -17,8 +17,20 @@ type Record struct {
 	SpanID  [8]byte
 	Sampled bool
 
-	// Attributes are read by [Build] and not kept.
+	// Attributes are only read here, and not kept.
 	Attributes []Attribute
+}
+
+// Occurrences returns how many failures the record stands for: itself and those
+// that a throttle held back before it.
+func (r *Record) Occurrences() int64 {
+	var suppressed int64
+	for _, a := range r.Attributes {
+		if a.Key == keyLockSuppressedCount {
+			suppressed = number(a.Value)
+		}
+	}
+	return 1 + max(0, suppressed)
 }
 
 // An Attribute is one attribute of a record or of a resource. Value is a

@@ -49,7 +49,7 @@ func value(v any, depth int) any {
 		}
 		out := make(map[string]any, len(t))
 		for k := range t {
-			out[k] = value(t[k], depth+1)
+			out[k] = kept(k, t[k], depth+1)
 		}
 		return out
 	}
@@ -59,17 +59,20 @@ func value(v any, depth int) any {
 // filtered stands for a value whose key says that it is a credential.
 const filtered = "[Filtered]"
 
-// kept returns the value of an attribute that is sent as it is. Some backends
-// want their key among the resource's attributes, and it must not reach
-// another.
-func kept(a Attribute) any {
-	key := strings.ToLower(a.Key)
-	for _, word := range [...]string{"password", "passwd", "secret", "token", "api_key", "apikey", "authorization", "credential"} {
+// kept returns the value of an attribute, or of an entry of a map, that is sent
+// as it is. Some backends want their key among the resource's attributes, and
+// it must not reach another.
+func kept(key string, v any, depth int) any {
+	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
+	for _, word := range [...]string{
+		"password", "passwd", "secret", "token", "authorization", "credential", "cookie",
+		"api_key", "apikey", "access_key", "accesskey", "private_key", "privatekey",
+	} {
 		if strings.Contains(key, word) {
 			return filtered
 		}
 	}
-	return value(a.Value, 0)
+	return value(v, depth)
 }
 
 func text(v any) string {
