@@ -2,10 +2,9 @@ package otellock
 
 import (
 	"context"
-	"encoding/base32"
-	"encoding/binary"
+	"crypto/rand"
 	"errors"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/otellock/otellock-go/semconv"
@@ -19,28 +18,28 @@ type decision struct {
 	class   string // of a backend error
 	cause   error  // its raw error
 	kind    error  // the context's error, where that is what the caller gets
-	ghost   bool   // an attempt was never answered: the backend may hold the token
 	at      time.Time
 }
 
 // acquire takes the lock, or fails open; ok means that fn may run. Busy is
-// (false, nil). first, if not nil, is memory for the first attempt's context.
-func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err error) {
+// (false, nil).
+func (h *hold) acquire(ctx context.Context) (ok bool, err error) {
 	f := h.settings.family
 	l := f.locker
 	f.preCreateOnce(ctx, h.settings.failClosed)
 	h.outer = LeaseFromContext(ctx)
+	start := time.Now()
 	if h.settings.disabled {
+		if err := ended(ctx, start); err != nil {
+			f.done(ctx, canceled)
+			return false, h.newError(opAcquire, "canceled", err, context.Cause(ctx))
+		}
 		f.done(ctx, disabled)
 		return true, nil
 	}
-	if first == nil {
-		first = new(attemptContext)
-	}
 
-	start := time.Now()
-	ctx, span := l.tracer.Start(ctx, f.spanNames[opAcquire], h.settings.startOptions(opAcquire, h.mode)...)
-	d := h.contend(ctx, start, first)
+	ctx, span := l.startSpan(ctx, f.spanNames[opAcquire], h.settings.startOptions(opAcquire, h.mode))
+	d := h.contend(ctx, start)
 
 	if opts := f.acquireTime[d.outcome]; opts != nil {
 		l.acquireDuration.Record(ctx, d.at.Sub(start).Seconds(), opts...)
@@ -48,11 +47,11 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 	if span.IsRecording() {
 		span.SetAttributes(outcomeAttrs[d.outcome], semconv.LockRetries(h.retries))
 	}
-	if d.ghost {
-		l.janitor.clean(ctx, h)
+	if h.pending && d.outcome != acquired {
+		l.cleanup.add(ctx, h, false)
 	}
 	if d.outcome != backendError {
-		span.End()
+		endSpan(span)
 	}
 
 	switch d.outcome {
@@ -71,7 +70,7 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 			err = h.newError(opAcquire, d.class, ErrBackend, d.cause)
 		}
 		f.add(ctx, 1, count{opAcquire, backendError, p, d.class})
-		h.fail(ctx, span, failure{op: opAcquire, outcome: backendError, policy: p, class: d.class, at: d.at, retries: h.retries})
+		h.fail(ctx, span, failure{op: opAcquire, outcome: backendError, policy: p, class: d.class, retries: h.retries})
 		return err == nil, err
 	case canceled:
 		f.done(ctx, canceled)
@@ -82,10 +81,22 @@ func (h *hold) acquire(ctx context.Context, first *attemptContext) (ok bool, err
 	}
 }
 
-// contend makes attempts until one of them decides.
-func (h *hold) contend(ctx context.Context, start time.Time, a *attemptContext) (d decision) {
+// contend makes attempts until one of them decides:
+//
+//	granted in time                          acquired
+//	busy                                     wait, or contended or skipped
+//	no connection, while others got answers  wait: nothing was sent
+//	failed, and the caller's context is over canceled, or backend_error if nobody ever answered
+//	failed for the first time after busy     wait: a live holder was there a moment ago
+//	failed                                   backend_error
+//
+// An attempt that was never answered may still land. The next one has the same
+// token, and finds it. After an answer the token is not asked for again: the next
+// attempt has a new one, and a token that may still land is cleaned up.
+func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 	s := h.settings
 	f := s.family
+	l := f.locker
 	busy := decision{outcome: contended, at: start}
 	if h.mode == modeTry {
 		busy.outcome = skipped
@@ -93,63 +104,66 @@ func (h *hold) contend(ctx context.Context, start time.Time, a *attemptContext) 
 	if err := ended(ctx, start); err != nil {
 		return decision{outcome: canceled, kind: err, at: start}
 	}
-	if heldBy(h.outer, f.locker, h.key) {
+	if heldBy(h.outer, l, h.key) {
 		return busy
 	}
 
 	h.token = newToken()
-	var answered, absorbed, ghost, waiting bool
+	var wasBusy, absorbed, waiting bool
 	now := start
 	defer func() {
 		if waiting {
 			f.countWaiting(ctx, -1)
 		}
-		d.ghost, d.at = ghost, now
+		d.at = now
 	}()
 	for {
-		timeout := budget(ctx, now, s.attemptTimeout)
-		a.Context, a.deadline = ctx, now.Add(timeout)
-		grant, err := attempt(f.locker.backend, a, opAcquire, h.claim(s.ttl))
-		asked := now
-		now = since(asked)
-		if err == nil && grant.Acquired && now.Sub(asked) >= s.ttl {
-			grant, err = Grant{}, errLateGrant
-		}
+		sent, timeout := now, budget(ctx, now, s.attemptTimeout)
+		grant, err := l.attempt(ctx, opAcquire, h.claim(s.ttl), timeout)
+		now = since(sent)
+		class := ""
 		switch {
-		case err == nil && grant.Acquired:
-			ghost = false
-			h.start, h.wait = asked, now.Sub(asked)
-			h.length.Store(int64(s.ttl))
+		case err != nil:
+			class = errorType(err)
+		case grant.Acquired && now.Sub(sent) < s.ttl:
+			h.begin(sent, now)
 			return decision{outcome: acquired}
+		case grant.Acquired:
+			err, class = errLateGrant, typeTimeout
+		}
+		h.pending = h.pending || unanswered(class)
+		end := busy
+		switch {
 		case err == nil:
-			answered, ghost = true, false
+			wasBusy = true
 			if h.mode == modeTry {
 				return busy
 			}
-		default:
-			class := errorType(err)
-			if err == errLateGrant {
+		case ended(ctx, now) != nil:
+			end := ended(ctx, now)
+			if wasBusy || !errors.Is(end, context.DeadlineExceeded) {
+				return decision{outcome: canceled, kind: end}
+			}
+			if class != typePool {
 				class = typeTimeout
 			}
-			ghost = ghost || unanswered(class)
-			if end := ended(ctx, now); end != nil {
-				if answered || !errors.Is(end, context.DeadlineExceeded) {
-					return decision{outcome: canceled, kind: end}
-				}
-				return decision{outcome: backendError, class: typeTimeout, cause: err, kind: end}
-			}
-			if answered && class == typeTimeout && timeout < s.attemptTimeout {
-				break // the caller's deadline cut the attempt short: no evidence against the backend
-			}
-			if !answered || absorbed {
-				return decision{outcome: backendError, class: class, cause: err}
-			}
-			absorbed = true // a live holder was there a moment ago: no stampede beside it
+			return decision{outcome: backendError, class: class, cause: err, kind: end}
+		case class == typePool && l.answeredSince(sent):
+			end = decision{outcome: backendError, class: class, cause: err}
+		case wasBusy && class == typeTimeout && timeout < s.attemptTimeout:
+			// The caller's deadline cut the attempt short: no evidence against the backend.
+		case !wasBusy || absorbed:
+			return decision{outcome: backendError, class: class, cause: err}
+		default:
+			absorbed = true
 		}
 
 		left := s.wait - now.Sub(start)
 		if left <= 0 {
-			return busy
+			return end
+		}
+		if !unanswered(class) {
+			h.renewToken(ctx)
 		}
 		if !waiting {
 			waiting = true
@@ -161,8 +175,27 @@ func (h *hold) contend(ctx context.Context, start time.Time, a *attemptContext) 
 			return decision{outcome: canceled, kind: err}
 		}
 		h.retries++
-		a = new(attemptContext)
 	}
+}
+
+// begin starts the lease that was asked for at sent.
+func (h *hold) begin(sent, now time.Time) {
+	h.start, h.wait = sent, now.Sub(sent)
+	h.length.Store(int64(h.settings.ttl))
+	h.shortest = maxTTL
+	if h.pending { // an earlier attempt may still land, and set this time to live
+		h.shortest = h.settings.ttl
+	}
+}
+
+// renewToken makes sure that the next attempt asks for a token that no earlier
+// one has asked for.
+func (h *hold) renewToken(ctx context.Context) {
+	if h.pending {
+		h.settings.family.locker.cleanup.add(ctx, h, false)
+		h.pending = false
+	}
+	h.token = newToken()
 }
 
 // backoff is random between zero and the base doubled n times, within the limit.
@@ -171,7 +204,7 @@ func (c lockConfig) backoff(n int) time.Duration {
 	if n < 32 && c.backoffBase < limit>>n {
 		limit = c.backoffBase << n
 	}
-	return rand.N(limit) + 1
+	return mathrand.N(limit) + 1
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -185,14 +218,5 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-var tokenText = base32.HexEncoding.WithPadding(base32.NoPadding)
-
-// newToken is 128 random bits. A token has to be unique, not secret.
-func newToken() string {
-	var raw [16]byte
-	binary.NativeEndian.PutUint64(raw[:8], rand.Uint64())
-	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
-	var text [26]byte
-	tokenText.Encode(text[:], raw[:])
-	return string(text[:])
-}
+// newToken is at least 128 random bits. A token has to be unique, not secret.
+func newToken() string { return rand.Text() }

@@ -43,6 +43,9 @@ type Claim struct {
 	Key   string        // the full key as stored
 	Token string        // unique to the holder; proves ownership
 	TTL   time.Duration // time to live, at least one millisecond
+	// Again is set for every attempt of an acquire after its first. Only then can
+	// the token hold the key already; a backend may take it as set always.
+	Again bool
 }
 
 // String is the time to live alone: a Claim that is printed shows neither key

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,14 +33,14 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 		{
 			name: "acquire and its cleanup",
 			script: func(b *scriptedBackend) {
-				b.acquire, b.release = []fault{panics}, []fault{panics}
+				b.acquire, b.release = []fault{panics}, slices.Repeat([]fault{panics}, 64)
 			},
 			counted: only(attempt{"acquire", "backend_error", "_OTHER", "open"}, attempt{"cleanup", "cleanup_error", "_OTHER", ""}),
 		},
 		{
 			name:    "release",
 			script:  func(b *scriptedBackend) { b.release = []fault{panics, panics} },
-			counted: with(acquiredOnce, attempt{"release", "release_error", "_OTHER", "open"}, attempt{"extend", "extended", "", ""}),
+			counted: with(acquiredOnce, attempt{"release", "release_error", "_OTHER", "open"}, attempt{"extend", "extended", "", ""}, attempt{"cleanup", "cleaned", "", ""}),
 		},
 		{
 			name:    "extend",

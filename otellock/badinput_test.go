@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -112,8 +113,9 @@ func TestBadOptionsAreRefusedAtEveryLevelByName(t *testing.T) {
 		{"TTL of zero", "WithTTL(0s)", []otellock.LockOption{otellock.WithTTL(0)}},
 		{"negative TTL", "WithTTL(-1s)", []otellock.LockOption{otellock.WithTTL(-time.Second)}},
 		{"TTL below 1 ms", "WithTTL(999µs)", []otellock.LockOption{otellock.WithTTL(999 * time.Microsecond), otellock.WithAttemptTimeout(time.Microsecond)}},
-		{"TTL below the attempt timeout", "WithTTL(100ms)", []otellock.LockOption{otellock.WithTTL(100 * time.Millisecond)}},
-		{"TTL of the attempt timeout", "WithTTL(250ms)", []otellock.LockOption{otellock.WithTTL(250 * time.Millisecond)}},
+		{"TTL below the attempt timeout", "WithTTL(100ms)", []otellock.LockOption{otellock.WithTTL(100 * time.Millisecond), otellock.WithAttemptTimeout(250 * time.Millisecond)}},
+		{"TTL of the attempt timeout", "WithTTL(250ms)", []otellock.LockOption{otellock.WithTTL(250 * time.Millisecond), otellock.WithAttemptTimeout(250 * time.Millisecond)}},
+		{"TTL that overflows a time", "WithTTL(2562047h47m16.854775807s)", []otellock.LockOption{otellock.WithTTL(math.MaxInt64)}},
 		{"attempt timeout of the TTL", "attempt timeout of 10s", []otellock.LockOption{otellock.WithAttemptTimeout(10 * time.Second)}},
 		{"attempt timeout of zero", "WithAttemptTimeout(0s)", []otellock.LockOption{otellock.WithAttemptTimeout(0)}},
 		{"negative attempt timeout", "WithAttemptTimeout(-1s)", []otellock.LockOption{otellock.WithAttemptTimeout(-time.Second)}},
@@ -325,7 +327,7 @@ func TestExtendingByABadTTLLeavesTheLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, counted := lease.Deadline(), x.attempts(t)
-	for _, ttl := range []time.Duration{0, -time.Second, 100 * time.Microsecond, 250 * time.Millisecond} {
+	for _, ttl := range []time.Duration{0, -time.Second, 100 * time.Microsecond, math.MaxInt64} {
 		err := lease.Extend(ctx, ttl)
 		if err == nil || !strings.Contains(err.Error(), ttl.String()) || strings.Contains(err.Error(), "marker-id") {
 			t.Errorf("Extend(%v): %v", ttl, err)

@@ -1,6 +1,9 @@
 package otellock
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // Sentinels of the lock, to be tested with [errors.Is]. Every error that
 // carries one is an [*Error].
@@ -41,6 +44,7 @@ type Error struct {
 	kind   error  // the sentinel
 	cause  error  // raw, unbounded text
 	detail string // bounded text
+	under  *Lease // the lease under which the lock was asked for
 }
 
 // Error is bounded text, for example "otellock: acquire projects: timeout".
@@ -74,6 +78,34 @@ func (e *Error) ErrorType() string { return e.Type }
 
 // GoString is Error: %#v would print the raw cause.
 func (e *Error) GoString() string { return e.Error() }
+
+// OwnError returns the error that the lock which was called with ctx made itself,
+// and false if err has none: not that of another lock inside of fn, and not fn's.
+//
+// Do, TryDo and [Do] return fn's error as it is, and that may be another lock's.
+// With the context that was given to them, OwnError tells the two apart. If the Op
+// of the result is acquire, nothing ran; if it is release, fn did. It relies on fn
+// using its own context for the locks that it takes.
+func OwnError(ctx context.Context, err error) (*Error, bool) {
+	return ownError(LeaseFromContext(ctx), err)
+}
+
+func ownError(under *Lease, err error) (*Error, bool) {
+	if own, ok := err.(*Error); ok && own.under == under {
+		return own, true
+	}
+	switch wrapped := err.(type) {
+	case interface{ Unwrap() error }:
+		return ownError(under, wrapped.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range wrapped.Unwrap() {
+			if own, ok := ownError(under, err); ok {
+				return own, true
+			}
+		}
+	}
+	return nil, false
+}
 
 func invalid(op, target, detail string) *Error {
 	return &Error{Op: op, Target: target, Type: "invalid", detail: detail}

@@ -20,6 +20,9 @@ var (
 	typeTimeout  = semconv.ErrorTypeTimeout.Value.AsString()
 	typeRefused  = semconv.ErrorTypeConnectionRefused.Value.AsString()
 	typeEOF      = semconv.ErrorTypeEOF.Value.AsString()
+	typePool     = semconv.ErrorTypePoolExhausted.Value.AsString()
+	typeClosed   = semconv.ErrorTypeClosed.Value.AsString()
+	typeNotTried = semconv.ErrorTypeNotTried.Value.AsString()
 	typeOther    = semconv.ErrorTypeOther.Value.AsString()
 	lossesByKind = map[string]error{typeExpired: ErrExpired, typeLost: ErrLost, typeStolen: ErrStolen}
 )
@@ -55,6 +58,12 @@ func errorType(err error) string {
 // that was refused carried nothing.
 func unanswered(class string) bool {
 	return class == typeTimeout || class == typeEOF || class == typeOther
+}
+
+// answered reports whether a failure of this class is a server's answer, though
+// not the one that was hoped for.
+func answered(class string) bool {
+	return class != "" && !unanswered(class) && class != typeRefused && class != typePool && class != typeClosed
 }
 
 // lossType names what became of a lease that the backend says is not held by

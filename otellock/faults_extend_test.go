@@ -73,8 +73,8 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 
 					// The backend's failures are not one loss: the release has its own to tell.
 					wantError(t, lease.Release(t.Context()), otellock.ErrBackend, "release", fault.errorType)
-					w.drain()
-					wantAttempts(t, w.seen, ok, failed, attempt{"release", "release_error", fault.errorType, policy})
+					w.drainInFault()
+					wantAttempts(t, w.seen, ok, failed, attempt{"release", "release_error", fault.errorType, policy}, someCleanup)
 					if n := len(w.seen.warnings()); n != 2 {
 						t.Errorf("%d warnings, want 2", n)
 					}

@@ -141,7 +141,7 @@ func TestAnOutageCostsEachCallOneAttemptAndNoMore(t *testing.T) {
 	for range callers {
 		within(t, "the acquire", <-took, attemptTimeout)
 	}
-	w.drain()
+	w.drainInFault()
 	var failed int64
 	for a, n := range w.seen.attempts(t) {
 		if a.operation == "acquire" {

@@ -166,10 +166,23 @@ func wantAttempts(t testing.TB, seen *telemetry, want ...attempt) {
 			once[a]++
 		}
 	}
-	if got := seen.attempts(t); !maps.Equal(got, once) {
+	got := seen.attempts(t)
+	if once[someCleanup] > 0 {
+		for a, n := range got {
+			if a.operation == "cleanup" {
+				delete(got, a)
+				got[someCleanup] += n
+			}
+		}
+	}
+	if !maps.Equal(got, once) {
 		t.Errorf("counted %v\nwant    %v", got, once)
 	}
 }
+
+// someCleanup is a cleanup in a fault that lasts: how far it has come when Close
+// gives up is a matter of time.
+var someCleanup = attempt{operation: "cleanup", outcome: "any"}
 
 // wantAtRest checks that nothing is held and nobody waits any more.
 func wantAtRest(t testing.TB, seen *telemetry) {

@@ -152,6 +152,16 @@ func (w *wire) drain() {
 	}
 }
 
+// drainInFault closes the Locker while the backend is out of order: what is to be
+// cleaned up is given up, the reports are waited for.
+func (w *wire) drainInFault() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
+	_ = w.locker.Close(ctx)
+	cancel()
+	w.drain()
+}
+
 // keyIsGone polls the server itself.
 func (w *wire) keyIsGone() {
 	w.t.Helper()

@@ -20,13 +20,18 @@ type hold struct {
 	start     time.Time     // of the request that was granted: the lease counts from here
 	wait      time.Duration // from then to its reply
 	retries   int           // attempts after the first
+	pending   bool          // an attempt to acquire the token may still land
 	length    atomic.Int64  // of the lease, from start, in nanoseconds
 	gone      atomic.Bool   // ended, or known to be lost
 
-	ending sync.Mutex // held over Extend and the end, so that they follow each other
-	ended  bool       // released, by whomever, or garbage
-	lost   *Error     // what Extend found
-	result error      // of the end
+	mu        sync.Mutex    // never held over a call of the backend
+	extending chan struct{} // closed when the extend that is under way has ended
+	shortest  time.Duration // time to live of any attempt that may still land
+	lost      *Error        // what Extend found
+	releasing bool
+
+	end    sync.Once // of the lease: by its holder, by Close, or as garbage
+	result error     // of the end
 }
 
 // holds reports whether the lease is there, as far as this process knows.
@@ -37,10 +42,18 @@ func (h *hold) deadline() time.Time { return h.start.Add(time.Duration(h.length.
 // granted is the time of the reply that granted the lease.
 func (h *hold) granted() time.Time { return h.start.Add(h.wait) }
 
+// contended is the error of a lock that stayed busy.
+func (h *hold) contended() *Error {
+	if h.outer == nil {
+		return h.settings.family.contended
+	}
+	return h.newError(opAcquire, "contended", ErrContended, nil)
+}
+
 func (h *hold) claim(ttl time.Duration) Claim {
-	return Claim{Key: h.key, Token: h.token, TTL: ttl}
+	return Claim{Key: h.key, Token: h.token, TTL: ttl, Again: h.retries > 0}
 }
 
 func (h *hold) newError(op operation, class string, kind, cause error) *Error {
-	return &Error{Op: op.String(), Target: h.settings.family.name, Type: class, kind: kind, cause: cause}
+	return &Error{Op: op.String(), Target: h.settings.family.name, Type: class, kind: kind, cause: cause, under: h.outer}
 }

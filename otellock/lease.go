@@ -34,8 +34,9 @@ func (l *Lease) Deadline() time.Time {
 // Extend makes the lease run out ttl from now. It never fails open: the error is
 // [ErrExpired], [ErrLost] or [ErrStolen] if the lease is gone, for which every
 // later call returns the same, and [ErrBackend] if nobody knows or if the lock
-// had failed open. The lease keeps the time it had if Extend fails otherwise. A
-// ttl below 1 ms or not above the attempt timeout is an error. Extending a lock
+// had failed open. If it fails so, [Lease.Deadline] says the earlier of the two:
+// the server may have taken the new time without ever saying so. A ttl below 1 ms
+// or not above the attempt timeout is an error. Extending a lock
 // that is disabled does nothing. Only what asks the backend is an operation, with
 // a span and a count.
 func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
@@ -45,7 +46,7 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	h := l.hold
 	c := h.settings.lockConfig
 	c.ttl = ttl
-	if err := c.validate(); err != nil {
+	if err := c.resolve(); err != nil {
 		return invalid(opExtend.String(), h.settings.family.name, err.Error())
 	}
 	switch {
@@ -60,7 +61,7 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	calls := &h.settings.family.locker.calls
 	calls.begin()
 	defer calls.end()
-	return h.extend(ctx, ttl)
+	return h.extend(ctx, ttl, c.attemptTimeout)
 }
 
 // Release ends the lease. ctx carries the trace only: its cancellation and its
@@ -77,7 +78,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	calls := &l.hold.settings.family.locker.calls
 	calls.begin() // so that Close waits for its report
 	defer calls.end()
-	err := l.hold.release(ctx, new(attemptContext))
+	err := l.hold.release(ctx)
 	runtime.KeepAlive(l)
 	return err
 }
@@ -105,16 +106,6 @@ func (l *Locker) handOut(h *hold) *Lease {
 	l.mu.Lock()
 	l.manual[h] = struct{}{}
 	l.mu.Unlock()
-	runtime.AddCleanup(lease, func(h *hold) { go h.abandon() }, h) // it may wait for an Extend
+	runtime.AddCleanup(lease, func(h *hold) { go h.endAsGarbage() }, h) // it may wait for the end
 	return lease
-}
-
-func (h *hold) abandon() {
-	h.ending.Lock()
-	defer h.ending.Unlock()
-	if h.ended {
-		return
-	}
-	h.conclude(context.Background())
-	h.settings.family.done(context.Background(), abandoned)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/log"
 )
@@ -36,7 +37,10 @@ type Locker struct {
 	closed   atomic.Bool
 	calls    activity
 	reporter *reporter
-	janitor  janitor
+	cleanup  cleanup
+
+	made     time.Time
+	answered atomic.Int64 // when the backend last answered, in nanoseconds since made
 }
 
 // New makes a [Locker] on the backend. It returns an error for a nil backend and
@@ -46,7 +50,7 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		return nil, errNilBackend
 	}
 	c := newLockerConfig(opts)
-	if err := c.lock.validate(); err != nil {
+	if err := c.lock.resolve(); err != nil {
 		return nil, fmt.Errorf("otellock: New: %w", err)
 	}
 	if c.backendName == "" {
@@ -70,12 +74,14 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		derived:     map[string]*settings{},
 		manual:      map[*hold]struct{}{},
 		calls:       newActivity(),
+		made:        time.Now(),
 	}
+	l.answered.Store(-1)
 	var err error
 	if l.reporter, err = newReporter(l); err != nil {
 		return nil, err
 	}
-	l.janitor = newJanitor(l)
+	l.cleanup.init(l)
 	if single, ok := b.(interface{ ServerAddress() (string, int) }); ok {
 		l.host, l.port = single.ServerAddress()
 	}
@@ -169,19 +175,16 @@ func (l *Locker) Close(ctx context.Context) error {
 		left = append(left, h)
 	}
 	l.mu.Unlock()
-	failed := make([]error, len(left))
 	var group sync.WaitGroup
-	for i, h := range left {
-		group.Go(func() { failed[i] = h.cleanUp(ctx) })
+	for _, h := range left {
+		group.Go(func() { h.endByClose(ctx) })
 	}
 	group.Wait()
-	for _, a := range []*activity{&l.janitor.activity, &l.reporter.activity} {
-		if err := a.wait(ctx); drained == nil {
+	failed, err := l.cleanup.close(ctx)
+	for _, err := range []error{err, l.reporter.wait(ctx), l.reporter.close(ctx)} {
+		if drained == nil {
 			drained = err
 		}
-	}
-	if err := l.reporter.close(ctx); drained == nil {
-		drained = err
 	}
 	if drained != nil {
 		failed = append(failed, &Error{Op: "close", Type: "canceled", kind: drained, cause: context.Cause(ctx),

@@ -12,7 +12,7 @@ import (
 type Mutex struct {
 	settings *settings
 	key      string
-	err      error
+	err      *Error
 }
 
 // With is the same lock with other options, the level of one call.
@@ -89,10 +89,7 @@ func Do[T any](ctx context.Context, m Mutex, fn func(context.Context) (T, error)
 // Prefer [Mutex.Do]: it cannot forget the release, sees a lock that the same
 // context holds already, and is what [Locker.Close] waits for.
 func (m Mutex) Lock(ctx context.Context) (*Lease, error) {
-	lease, ok, err := m.lease(ctx, modeWait)
-	if err == nil && !ok {
-		return nil, m.settings.family.contended
-	}
+	lease, _, err := m.lease(ctx, modeWait)
 	return lease, err
 }
 
@@ -102,68 +99,71 @@ func (m Mutex) TryLock(ctx context.Context) (lease *Lease, ok bool, err error) {
 	return m.lease(ctx, modeTry)
 }
 
-func (m Mutex) check() error {
-	if m.settings == nil && m.err == nil {
-		return invalid(opAcquire.String(), "", "the Mutex is zero; make one with Target.Mutex")
+// enter begins a call, or says why there can be none.
+func (m Mutex) enter(ctx context.Context) error {
+	var err Error
+	switch {
+	case m.err != nil:
+		err = *m.err
+	case m.settings == nil:
+		err = *invalid(opAcquire.String(), "", "the Mutex is zero; make one with Target.Mutex")
+	case m.settings.family.locker.enter():
+		return nil
+	default:
+		err = Error{Op: opAcquire.String(), Target: m.settings.family.name, Type: "closed", kind: ErrClosed}
 	}
-	return m.err
-}
-
-func (m Mutex) closedError() error {
-	return &Error{Op: opAcquire.String(), Target: m.settings.family.name, Type: "closed", kind: ErrClosed}
+	err.under = LeaseFromContext(ctx)
+	return &err
 }
 
 func (m Mutex) run(ctx context.Context, mode mode, fn func(context.Context) error) (ran bool, err error) {
-	if err := m.check(); err != nil {
+	if fn == nil && m.settings != nil && m.err == nil {
+		m.err = invalid(opAcquire.String(), m.settings.family.name, "the function is nil")
+	}
+	if err := m.enter(ctx); err != nil {
 		return false, err
 	}
-	if fn == nil {
-		return false, invalid(opAcquire.String(), m.settings.family.name, "the function is nil")
-	}
-	l := m.settings.family.locker
-	if !l.enter() {
-		return false, m.closedError()
-	}
-	defer l.calls.end()
+	defer m.settings.family.locker.calls.end()
 
-	s := &session{Context: ctx, hold: hold{settings: m.settings, key: m.key, mode: mode}}
-	s.lease.hold = &s.hold
-	ok, err := s.hold.acquire(ctx, &s.acquiring)
+	h := &hold{settings: m.settings, key: m.key, mode: mode}
+	ok, err := h.acquire(ctx)
 	switch {
 	case err != nil:
 		return false, err
 	case !ok && mode == modeWait:
-		return false, m.settings.family.contended
+		return false, h.contended()
 	case !ok:
 		return false, nil
 	}
-	return true, s.guard(fn)
+	return true, h.guard(ctx, fn)
 }
 
-// guard runs fn in the session and releases after it, whichever way it ends.
-func (s *session) guard(fn func(context.Context) error) (err error) {
+// guard runs fn under the lease and releases it, whichever way fn ends.
+func (h *hold) guard(ctx context.Context, fn func(context.Context) error) (err error) {
 	defer func() {
-		if lost := s.hold.release(s.Context, &s.releasing); lost != nil && s.hold.settings.failClosed {
+		if lost := h.release(ctx); lost != nil && h.settings.failClosed {
 			err = errors.Join(err, lost)
 		}
 	}()
-	return fn(s)
+	return fn(context.WithValue(ctx, leaseKey{}, &Lease{hold: h}))
 }
 
 func (m Mutex) lease(ctx context.Context, mode mode) (*Lease, bool, error) {
-	if err := m.check(); err != nil {
+	if err := m.enter(ctx); err != nil {
 		return nil, false, err
 	}
 	l := m.settings.family.locker
-	if !l.enter() {
-		return nil, false, m.closedError()
-	}
 	defer l.calls.end()
 
 	h := &hold{settings: m.settings, key: m.key, mode: mode}
-	ok, err := h.acquire(ctx, nil)
-	if err != nil || !ok {
+	ok, err := h.acquire(ctx)
+	switch {
+	case err != nil:
 		return nil, false, err
+	case !ok && mode == modeWait:
+		return nil, false, h.contended()
+	case !ok:
+		return nil, false, nil
 	}
 	return l.handOut(h), true, nil
 }

@@ -37,6 +37,7 @@ type lockConfig struct {
 	backoffBase    time.Duration
 	backoffMax     time.Duration
 	attemptTimeout time.Duration
+	attemptIsSet   bool // WithAttemptTimeout was used: the time to live must be above it
 	failClosed     bool
 	disabled       bool
 	logger         *slog.Logger
@@ -45,11 +46,10 @@ type lockConfig struct {
 func newLockerConfig(opts []Option) lockerConfig {
 	c := lockerConfig{
 		lock: lockConfig{
-			ttl:            10 * time.Second,
-			wait:           3 * time.Second,
-			backoffBase:    10 * time.Millisecond,
-			backoffMax:     200 * time.Millisecond,
-			attemptTimeout: 250 * time.Millisecond,
+			ttl:         10 * time.Second,
+			wait:        3 * time.Second,
+			backoffBase: 10 * time.Millisecond,
+			backoffMax:  200 * time.Millisecond,
 		},
 		spanEvents: true,
 	}
@@ -67,15 +67,27 @@ func (c lockConfig) with(opts []LockOption) (lockConfig, error) {
 			opt.applyLock(&c)
 		}
 	}
-	return c, c.validate()
+	return c, c.resolve()
 }
 
-func (c lockConfig) validate() error {
+const (
+	defaultAttemptTimeout = 250 * time.Millisecond
+	maxTTL                = 100 * 365 * 24 * time.Hour
+)
+
+// resolve checks the configuration and completes what depends on more than one
+// option.
+func (c *lockConfig) resolve() error {
+	if !c.attemptIsSet {
+		c.attemptTimeout = min(defaultAttemptTimeout, c.ttl/3)
+	}
 	switch {
-	case c.attemptTimeout <= 0:
+	case c.attemptIsSet && c.attemptTimeout <= 0:
 		return fmt.Errorf("WithAttemptTimeout(%v): the timeout must be above zero", c.attemptTimeout)
 	case c.ttl < time.Millisecond:
 		return fmt.Errorf("WithTTL(%v): the time to live must be at least 1ms", c.ttl)
+	case c.ttl > maxTTL:
+		return fmt.Errorf("WithTTL(%v): the time to live must be at most %v", c.ttl, maxTTL)
 	case c.ttl <= c.attemptTimeout:
 		return fmt.Errorf("WithTTL(%v): the time to live must be above the attempt timeout of %v, or a lease could be over before its grant arrives", c.ttl, c.attemptTimeout)
 	case c.wait < 0:
@@ -97,8 +109,8 @@ func (o lockOption) applyLock(c *lockConfig)     { o(c) }
 
 // WithTTL sets the time to live of a lease. It is the longest that a crashed
 // holder blocks others, and the longest that a holder may take: nothing extends
-// a lease but [Lease.Extend]. The default is 10 s; at least 1 ms and above the
-// attempt timeout.
+// a lease but [Lease.Extend]. The default is 10 s; at least 1 ms, at most 100
+// years, and above an attempt timeout that was set.
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
 }
@@ -118,9 +130,10 @@ func WithBackoff(base, limit time.Duration) LockOption {
 
 // WithAttemptTimeout sets how long one attempt at the backend may take; an
 // attempt also takes at most half of what the caller's deadline leaves. It is
-// what an outage costs a request. The default is 250 ms.
+// what an outage costs a request. The default is 250 ms, or a third of the time to
+// live if that is less.
 func WithAttemptTimeout(timeout time.Duration) LockOption {
-	return lockOption(func(c *lockConfig) { c.attemptTimeout = timeout })
+	return lockOption(func(c *lockConfig) { c.attemptTimeout, c.attemptIsSet = timeout, true })
 }
 
 // WithFailClosed chooses what happens when the backend fails: false, the

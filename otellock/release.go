@@ -9,90 +9,121 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// release ends the lease as its holder does. first is memory for the first
-// attempt's context.
-func (h *hold) release(ctx context.Context, first *attemptContext) error {
+// release ends the lease as its holder does. Later calls return the result of
+// the first.
+func (h *hold) release(ctx context.Context) error {
 	if !h.protected {
 		return nil
 	}
-	f, span, err := h.releaseOnce(&ctx, first)
-	switch {
-	case span == nil: // it had ended before
-	case err == nil:
-		span.End()
-	default: // after the mutex is free: a handler of the report may look at the lease
+	var span trace.Span
+	var f failure
+	h.end.Do(func() { ctx, span, f = h.endByHolder(ctx) })
+	if span != nil && h.result != nil { // after the end: a handler of the report may look at the lease
 		h.fail(ctx, span, f)
 	}
-	return err
+	return h.result
 }
 
-// releaseOnce gives the first result again, and no span, where the lease has
-// ended. It puts the span into the context.
-func (h *hold) releaseOnce(in *context.Context, first *attemptContext) (f failure, span trace.Span, err error) {
-	h.ending.Lock()
-	defer h.ending.Unlock()
-	if h.ended {
-		return failure{}, nil, h.result
-	}
+// endByHolder releases the lease and returns what is to be reported.
+func (h *hold) endByHolder(ctx context.Context) (context.Context, trace.Span, failure) {
 	family := h.settings.family
 	l := family.locker
-	ctx, span := l.tracer.Start(*in, family.spanNames[opRelease], h.settings.startOptions(opRelease, 0)...)
-	*in = ctx
+	defer h.conclude(ctx)
+	ctx, span := l.startSpan(ctx, family.spanNames[opRelease], h.settings.startOptions(opRelease, 0))
 
-	a := answer{at: since(h.start)}
-	if h.lost != nil {
-		a.class = h.lost.Type
-	} else {
-		a = h.ask(ctx, opRelease, 0, a.at, h.settings.attemptTimeout, first)
-	}
-	held := a.at.Sub(h.granted())
-	utilization := float64(a.at.Sub(h.start)) / float64(h.length.Load())
+	r := h.giveBack(ctx, opRelease)
+	held := r.at.Sub(h.granted())
+	utilization := float64(r.at.Sub(h.start)) / float64(h.length.Load())
 	l.holdDuration.Record(ctx, held.Seconds(), family.targetOnly...)
 	l.holdUtilization.Record(ctx, utilization, family.targetOnly...)
 
-	result := released
-	if a.class == "" {
+	var f failure
+	outcome := released
+	if r.class == "" {
 		family.done(ctx, released)
 	} else {
-		result = releaseError
-		h.result = h.newError(opRelease, a.class, sentinel(a.class), a.cause)
-		f = failure{op: opRelease, outcome: releaseError, policy: policyOf(h.settings.failClosed), class: a.class,
-			at: a.at, held: held, retries: a.retries, known: h.lost != nil}
-		family.add(ctx, 1, count{opRelease, releaseError, f.policy, a.class})
+		outcome = releaseError
+		h.result = h.newError(opRelease, r.class, sentinel(r.class), r.cause)
+		f = failure{op: opRelease, outcome: releaseError, policy: policyOf(h.settings.failClosed), class: r.class,
+			held: held, retries: r.retries, known: h.lost != nil}
+		family.add(ctx, 1, count{opRelease, releaseError, f.policy, r.class})
+		if sentinel(r.class) == ErrBackend {
+			l.cleanup.add(ctx, h, false)
+		}
 	}
 	if span.IsRecording() {
-		span.SetAttributes(outcomeAttrs[result], semconv.LockRetries(a.retries),
+		span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(r.retries),
 			semconv.LockHoldUtilization(utilization), semconv.LockHoldDuration(held.Seconds()))
 	}
-	h.conclude(ctx)
-	return f, span, h.result
+	if r.class == "" {
+		endSpan(span)
+	}
+	return ctx, span, f
 }
 
-// cleanUp ends the lease as Close does. Its error is that of this very end.
-func (h *hold) cleanUp(ctx context.Context) error {
-	h.ending.Lock()
-	defer h.ending.Unlock()
-	if h.ended { // by its holder, or by another Close
-		return nil
+// endByClose ends the lease as Close does.
+func (h *hold) endByClose(ctx context.Context) {
+	h.end.Do(func() {
+		defer h.conclude(ctx)
+		h.result = h.newError(opRelease, "closed", ErrClosed, nil)
+		family := h.settings.family
+		switch r := h.giveBack(ctx, opCleanup); {
+		case r.class == "":
+			family.done(ctx, cleaned)
+		case sentinel(r.class) == ErrBackend:
+			family.locker.cleanup.add(ctx, h, true)
+		default:
+			family.add(ctx, 1, count{op: opCleanup, outcome: cleanupError, class: r.class})
+		}
+	})
+}
+
+// endAsGarbage ends a lease that nobody can release any more. The backend is not
+// touched: the collector may run while the critical section still does.
+func (h *hold) endAsGarbage() {
+	h.end.Do(func() {
+		ctx := context.Background()
+		h.conclude(ctx)
+		h.settings.family.done(ctx, abandoned)
+	})
+}
+
+// giveBack removes the key, unless the lease is known to be lost. It takes one
+// attempt timeout at most, of which half may be spent on waiting for an Extend.
+// One that is not answered by then is overtaken, and finds the key gone.
+func (h *hold) giveBack(ctx context.Context, op operation) result {
+	start, timeout := since(h.start), h.settings.attemptTimeout
+	h.mu.Lock()
+	h.releasing = true
+	extending := h.extending
+	h.mu.Unlock()
+	now := start
+	if extending != nil {
+		timer := time.NewTimer(timeout / 2)
+		select {
+		case <-extending:
+		case <-timer.C:
+		}
+		timer.Stop()
+		now = since(start)
 	}
-	a := h.ask(ctx, opCleanup, 0, time.Now(), h.settings.attemptTimeout, new(attemptContext))
-	family := h.settings.family
-	h.conclude(ctx)
-	h.result = h.newError(opRelease, "closed", ErrClosed, nil)
-	if a.class == "" {
-		family.done(ctx, cleaned)
-		return nil
+	h.mu.Lock()
+	lost := h.lost
+	h.mu.Unlock()
+	if lost != nil {
+		return result{class: lost.Type, at: now}
 	}
-	family.add(ctx, 1, count{op: opCleanup, outcome: cleanupError, class: a.class})
-	return h.newError(opRelease, a.class, sentinel(a.class), a.cause)
+	return h.call(ctx, op, 0, now, timeout-now.Sub(start))
 }
 
 // conclude marks the end of the lease, whatever its result.
 func (h *hold) conclude(ctx context.Context) {
 	family := h.settings.family
-	h.ended = true
 	h.gone.Store(true)
 	family.countHeld(ctx, -1)
+	if h.pending { // an attempt to acquire may still land
+		family.locker.cleanup.add(ctx, h, false)
+	}
 	if h.manual {
 		family.locker.mu.Lock()
 		delete(family.locker.manual, h)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/otellock/otellock-go/semconv"
 )
@@ -54,7 +54,7 @@ func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
 			span.AddEvent(actions[f.op].event, trace.WithTimestamp(f.at), trace.WithAttributes(h.describe(f)...))
 		}
 	}
-	span.End()
+	endSpan(span)
 	if f.known {
 		l.reporter.count(ctx, family, f.op, semconv.LockReportResultSuppressed)
 		return
@@ -63,6 +63,29 @@ func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
 		return
 	}
 	l.reporter.deliver(ctx, h, f)
+}
+
+// startSpan starts a span. A sampler or a span processor that panics costs the
+// span: the lock goes on with the caller's. One that blocks, blocks the caller.
+func (i *instruments) startSpan(in context.Context, name string, opts []trace.SpanStartOption) (ctx context.Context, span trace.Span) {
+	defer func() {
+		if recover() != nil {
+			ctx, span = in, noop.Span{}
+		}
+	}()
+	return i.tracer.Start(in, name, opts...)
+}
+
+// endSpan ends a span. A span processor that panics loses it.
+func endSpan(span trace.Span) {
+	defer func() { _ = recover() }()
+	span.End()
+}
+
+// traceOnly returns a context with nothing of ctx but its trace, for work that
+// may outlive a request by far.
+func traceOnly(ctx context.Context) context.Context {
+	return trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx))
 }
 
 // suppressed asks the gate, which is somebody else's code: it may not hurt the
@@ -169,11 +192,11 @@ func (h *hold) message(f failure) string {
 	return "lock backend failed: " + name + " may stay locked until its time to live has passed"
 }
 
-// callers is the stack from the frame that called this package. Where a Do
-// releases after a panic, what fn left on the stack is not the caller.
+// callers returns the frames from the one that called this package. Where the
+// release of a Do runs because of a panic, what fn left on the stack above that
+// Do is skipped.
 func callers(stack []uintptr) []runtime.Frame {
 	const inside = "github.com/otellock/otellock-go/otellock."
-	const guard = inside + "(*session).guard"
 	frames := make([]runtime.Frame, 0, len(stack))
 	for next := runtime.CallersFrames(stack); ; {
 		frame, more := next.Next()
@@ -182,22 +205,19 @@ func callers(stack []uintptr) []runtime.Frame {
 			break
 		}
 	}
-	leave := func(i int) int {
-		for i < len(frames)-1 && strings.HasPrefix(frames[i].Function, inside) {
-			i++
+	first := 0
+	skip := func(match func(function string) bool) {
+		for first < len(frames)-1 && match(frames[first].Function) {
+			first++
 		}
-		return i
 	}
-	find := func(function string) int {
-		return slices.IndexFunc(frames, func(f runtime.Frame) bool { return f.Function == function })
+	ours := func(function string) bool { return strings.HasPrefix(function, inside) }
+	skip(ours)
+	if f := frames[first].Function; f == "runtime.gopanic" || f == "runtime.Goexit" || f == "runtime.panicmem" {
+		skip(func(function string) bool { return !ours(function) })
+		skip(ours)
 	}
-	first := leave(0)
-	if i := find(guard + ".func1"); i >= 0 && i < first { // Do's own release
-		first = max(first, leave(max(0, find(guard))))
-	}
-	for first < len(frames)-1 && strings.HasPrefix(frames[first].Function, "runtime.") {
-		first++
-	}
+	skip(func(function string) bool { return strings.HasPrefix(function, "runtime.") })
 	return frames[first:]
 }
 

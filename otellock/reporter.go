@@ -68,16 +68,20 @@ func (r *reporter) deliver(ctx context.Context, h *hold, f failure) {
 	done := make(chan struct{})
 	r.begin()
 	go func() {
-		handled := false
+		returned, err := false, error(nil)
 		defer func() {
-			if recover() != nil || !handled { // or the handler called Goexit
+			broke := recover() != nil || err != nil
+			// A handler that called Goexit has not returned either. A throttle in the
+			// pipeline has counted what it had in hand then.
+			if broke || !returned && (r.locker.gate == nil || h.settings.logger != nil) {
 				r.count(detached, h.settings.family, f.op, semconv.LockReportResultDropped)
 			}
 			<-r.slots
 			r.end()
 			close(done)
 		}()
-		handled = r.handle(detached, h, f, stack) == nil
+		err = r.handle(detached, h, f, stack)
+		returned = true
 	}()
 	patience := time.NewTimer(reportPatience)
 	defer patience.Stop()

@@ -15,6 +15,7 @@ type scriptedBackend struct {
 	mu                       sync.Mutex
 	acquire, release, extend []fault
 	calls                    []string
+	watch                    func(otellock.Claim) // of every acquire and release
 }
 
 // A fault stands in the place of a call; call is what the backend would do.
@@ -23,6 +24,7 @@ type fault func(ctx context.Context, call func() error) error
 func newScripted() *scriptedBackend { return &scriptedBackend{Backend: memorybackend.New()} }
 
 func (b *scriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (grant otellock.Grant, err error) {
+	b.see(c)
 	err = b.next("acquire", &b.acquire)(ctx, func() (err error) {
 		grant, err = b.Backend.Acquire(context.WithoutCancel(ctx), c)
 		return err
@@ -38,7 +40,14 @@ func (b *scriptedBackend) Extend(ctx context.Context, c otellock.Claim) error {
 }
 
 func (b *scriptedBackend) Release(ctx context.Context, c otellock.Claim) error {
+	b.see(c)
 	return b.next("release", &b.release)(ctx, func() error { return b.Backend.Release(context.WithoutCancel(ctx), c) })
+}
+
+func (b *scriptedBackend) see(c otellock.Claim) {
+	if b.watch != nil {
+		b.watch(c)
+	}
 }
 
 func (b *scriptedBackend) next(name string, queue *[]fault) fault {

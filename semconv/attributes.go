@@ -412,6 +412,9 @@ var (
 	ErrorTypeBusy = ErrorTypeKey.String("BUSY")
 	// The server does not know the script and the client did not send it again.
 	ErrorTypeNoScript = ErrorTypeKey.String("NOSCRIPT")
+	// A cleanup that was not attempted, because too many were waiting or the
+	// Locker was closed.
+	ErrorTypeNotTried = ErrorTypeKey.String("not_tried")
 	// Too few replicas are in reach for the server to take writes.
 	ErrorTypeNoReplicas = ErrorTypeKey.String("NOREPLICAS")
 	// An error to which the server gives no code of its own, such as too many
@@ -451,6 +454,7 @@ func IsErrorType(value string) bool {
 		"MISCONF",
 		"BUSY",
 		"NOSCRIPT",
+		"not_tried",
 		"NOREPLICAS",
 		"ERR",
 		"_OTHER":

@@ -182,6 +182,9 @@ const (
 	ErrorTypeBusy ErrorTypeAttr = "BUSY"
 	// The server does not know the script and the client did not send it again.
 	ErrorTypeNoScript ErrorTypeAttr = "NOSCRIPT"
+	// A cleanup that was not attempted, because too many were waiting or the
+	// Locker was closed.
+	ErrorTypeNotTried ErrorTypeAttr = "not_tried"
 	// Too few replicas are in reach for the server to take writes.
 	ErrorTypeNoReplicas ErrorTypeAttr = "NOREPLICAS"
 	// An error to which the server gives no code of its own, such as too many

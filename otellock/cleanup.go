@@ -1,0 +1,235 @@
+package otellock
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	cleanupInterval = 500 * time.Millisecond // between two looks for one token
+	cleanupParallel = 8                      // looks under way: few, so that an outage does not empty a client's pool
+	cleanupQueue    = 4096                   // tokens
+)
+
+// cleanup removes tokens that may be in the backend though nobody will release
+// them: those of acquires that were never answered, and of releases that were
+// not carried out. It asks in the background until the backend answers, and once
+// more after that, because a command that was delayed on its way can land after
+// the answer. While the backend does not answer, one token asks for all.
+//
+// A token that can still be granted must not be added: it would be deleted under
+// its holder. A full queue keeps the oldest tokens, those that were sent before
+// an outage was noticed, and refuses newer ones.
+type cleanup struct {
+	activity // counts the tokens that are not settled
+	locker   *Locker
+
+	mu      sync.Mutex
+	queue   list.List     // of *leftover; what was looked at last is at the back
+	longest time.Duration // the longest time to live that was ever added
+	running bool          // a goroutine works on the queue
+	stopped bool          // Close has given up
+	wake    chan struct{} // has one slot: there is a new token, or stopped is set
+}
+
+// A leftover is one token to remove.
+type leftover struct {
+	ctx      context.Context // carries the trace of the operation that left it
+	claim    Claim
+	settings *settings
+	given    bool // Lock gave the lease out, and Close could not release it
+
+	place    *list.Element
+	added    time.Time
+	due      time.Time // of the next look
+	answered bool      // an earlier look was: the next answer is the last
+	silent   bool      // the latest look was not answered
+	class    string    // of the latest failure
+	cause    error
+}
+
+func (c *cleanup) init(l *Locker) {
+	c.activity, c.locker, c.wake = newActivity(), l, make(chan struct{}, 1)
+}
+
+// add takes over the token of h.
+func (c *cleanup) add(ctx context.Context, h *hold, given bool) {
+	now := time.Now()
+	left := &leftover{ctx: traceOnly(ctx), claim: h.claim(h.settings.ttl), settings: h.settings, given: given,
+		added: now, due: now, class: typeNotTried}
+	c.begin()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped || c.queue.Len() >= cleanupQueue {
+		c.settle(left)
+		return
+	}
+	left.place = c.queue.PushBack(left)
+	c.longest = max(c.longest, left.claim.TTL)
+	if !c.running {
+		c.running = true
+		go c.run()
+	}
+	c.nudge()
+}
+
+// run looks at what is due until nothing is left.
+func (c *cleanup) run() {
+	limit := cleanupParallel
+	for {
+		due, next := c.take(limit)
+		if len(due) == 0 {
+			if next.IsZero() {
+				return
+			}
+			c.pause(next, true)
+			continue
+		}
+		start := time.Now()
+		var looks sync.WaitGroup
+		for _, left := range due {
+			looks.Go(func() { c.look(left) })
+		}
+		looks.Wait()
+		limit = cleanupParallel
+		for _, left := range due {
+			if left.silent {
+				limit = 1
+			}
+		}
+		if limit == 1 {
+			c.pause(start.Add(cleanupInterval), false)
+		}
+	}
+}
+
+// take returns up to limit tokens that are due, or when the next one is. It
+// returns neither if the queue is empty: then run must end.
+func (c *cleanup) take(limit int) (due []*leftover, next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = c.queue.Len() > 0
+	now := time.Now()
+	for place := c.queue.Front(); place != nil && len(due) < limit; place = place.Next() {
+		left := place.Value.(*leftover)
+		if !left.due.After(now) {
+			due = append(due, left)
+		} else if next.IsZero() || left.due.Before(next) {
+			next = left.due
+		}
+	}
+	return due, next
+}
+
+// pause waits until end, or until Close gives up. A new token ends it only where
+// early says so.
+func (c *cleanup) pause(end time.Time, early bool) {
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-c.wake:
+			c.mu.Lock()
+			stopped := c.stopped
+			c.mu.Unlock()
+			if early || stopped {
+				return
+			}
+		}
+	}
+}
+
+// nudge wakes run. c.mu is held.
+func (c *cleanup) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// look asks the backend once to remove the token.
+func (c *cleanup) look(left *leftover) {
+	class, cause := typeOther, error(nil) // where the attempt does not return
+	defer func() { c.looked(left, class, cause) }()
+	_, cause = c.locker.attempt(left.ctx, opCleanup, left.claim, left.settings.attemptTimeout)
+	class = ""
+	if cause != nil && !errors.Is(cause, ErrLost) && !errors.Is(cause, ErrStolen) {
+		class = errorType(cause)
+	}
+}
+
+// looked settles the token, or puts it at the back of the queue.
+func (c *cleanup) looked(left *leftover, class string, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if left.place == nil { // Close has given it up
+		return
+	}
+	now := time.Now()
+	left.silent = class != ""
+	final := false
+	switch {
+	case class == "" && left.answered:
+		left.class, final = "", true
+	case class == "":
+		left.answered, left.due = true, now.Add(cleanupInterval)
+	default:
+		left.class, left.cause = class, cause
+		// A client that is closed never answers. A server that refuses is there,
+		// and forgets the token by itself.
+		final = class == typeClosed || answered(class) && now.Sub(left.added) > left.claim.TTL
+	}
+	if final {
+		c.settle(left)
+		return
+	}
+	c.queue.MoveToBack(left.place)
+}
+
+// settle counts the token and forgets it. c.mu is held.
+func (c *cleanup) settle(left *leftover) {
+	defer c.end()
+	if left.place != nil {
+		c.queue.Remove(left.place)
+		left.place = nil
+	}
+	family := left.settings.family
+	if left.answered {
+		family.done(left.ctx, cleaned)
+		return
+	}
+	family.add(left.ctx, 1, count{op: opCleanup, outcome: cleanupError, class: left.class})
+}
+
+// close waits until every token is settled. It gives up when the context ends,
+// and when the longest time to live has passed, for then the keys are gone from
+// any server that counts it. It returns an error for each lease that it gave up,
+// and whether the context had ended.
+func (c *cleanup) close(ctx context.Context) (failed []error, ended error) {
+	c.mu.Lock()
+	longest := c.longest
+	c.mu.Unlock()
+	patience, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	if c.wait(patience) == nil {
+		return nil, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	c.nudge()
+	for c.queue.Len() > 0 {
+		left := c.queue.Front().Value.(*leftover)
+		if left.given && !left.answered {
+			failed = append(failed, &Error{Op: opRelease.String(), Target: left.settings.family.name,
+				Type: left.class, kind: ErrBackend, cause: left.cause})
+		}
+		c.settle(left)
+	}
+	return failed, ctx.Err()
+}
