@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const (
@@ -74,7 +75,11 @@ func (c *Cluster) Addrs() []string {
 // functions change the options before it is made.
 func (c *Cluster) Client(change ...func(*redis.ClusterOptions)) *redis.ClusterClient {
 	c.t.Helper()
-	opts := &redis.ClusterOptions{Addrs: c.Addrs(), ContextTimeoutEnabled: true}
+	opts := &redis.ClusterOptions{
+		Addrs:                    c.Addrs(),
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
 	for _, f := range change {
 		f(opts)
 	}

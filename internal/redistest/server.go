@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const (
@@ -101,7 +102,11 @@ func (s *Server) Port() int {
 // functions change the options before it is made.
 func (s *Server) Client(change ...func(*redis.Options)) *redis.Client {
 	s.t.Helper()
-	opts := &redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true}
+	opts := &redis.Options{
+		Addr:                     s.Addr,
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
 	for _, f := range change {
 		f(opts)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // admit says why a client cannot carry locks, and what to change.
@@ -21,13 +22,16 @@ func admit(rdb redis.UniversalClient) error {
 		if o.Addr == failoverAddr {
 			name = "redis.FailoverOptions"
 		}
-		return bounded(name, o.ContextTimeoutEnabled, o.ReadTimeout, o.WriteTimeout)
+		// Not the options' own word: go-redis changes it when a server refuses.
+		return bounded(name, o.ContextTimeoutEnabled, c.GetMaintNotificationsManager() != nil, o.ReadTimeout, o.WriteTimeout)
 	case *redis.ClusterClient:
 		if c == nil {
 			return errNil
 		}
 		o := c.Options()
-		return bounded("redis.ClusterOptions", o.ContextTimeoutEnabled, o.ReadTimeout, o.WriteTimeout)
+		m := o.MaintNotificationsConfig // nil is auto
+		notified := o.Protocol != 2 && (m == nil || m.Mode != maintnotifications.ModeDisabled)
+		return bounded("redis.ClusterOptions", o.ContextTimeoutEnabled, notified, o.ReadTimeout, o.WriteTimeout)
 	case *redis.Ring:
 		return errors.New("redisbackend: a redis.Ring cannot carry locks: when a shard is lost it moves keys to another one, " +
 			"and a lock has two holders; use redis.NewClient, redis.NewFailoverClient or redis.NewClusterClient")
@@ -41,7 +45,7 @@ var errNil = errors.New("redisbackend: the Redis client is nil")
 
 // bounded says which option lets a command outlive the deadline of its context.
 // go-redis keeps a timeout of -2 as -1: no deadline is ever set on the socket.
-func bounded(options string, contextTimeout bool, read, write time.Duration) error {
+func bounded(options string, contextTimeout, notified bool, read, write time.Duration) error {
 	switch {
 	case !contextTimeout:
 		return fmt.Errorf("redisbackend: set %s.ContextTimeoutEnabled to true: "+
@@ -52,6 +56,10 @@ func bounded(options string, contextTimeout bool, read, write time.Duration) err
 	case write < 0:
 		return fmt.Errorf("redisbackend: %s.WriteTimeout is -2, which switches write deadlines off; "+
 			"use -1 or a positive duration", options)
+	case notified:
+		return fmt.Errorf("redisbackend: set %s.MaintNotificationsConfig to "+
+			"&maintnotifications.Config{Mode: maintnotifications.ModeDisabled}: "+
+			"with it on, which is the default, new connections wait for one another whatever the deadline", options)
 	}
 	return nil
 }

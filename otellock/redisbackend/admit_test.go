@@ -6,6 +6,7 @@ import (
 
 	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const nobody = "127.0.0.1:1" // New sends nothing, so nobody has to listen
@@ -42,6 +43,31 @@ func TestNewRefusesWhatCannotCarryLocks(t *testing.T) {
 		{
 			"default options", redis.NewClient(&redis.Options{Addr: nobody}),
 			[]string{"redis.Options.ContextTimeoutEnabled", "true"},
+		},
+		{
+			"default maintenance notifications", single(func(o *redis.Options) { o.MaintNotificationsConfig = nil }),
+			[]string{"redis.Options.MaintNotificationsConfig", "maintnotifications.ModeDisabled"},
+		},
+		{
+			"automatic maintenance notifications", single(func(o *redis.Options) {
+				o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeAuto}
+			}),
+			[]string{"redis.Options.MaintNotificationsConfig", "maintnotifications.ModeDisabled"},
+		},
+		{
+			"maintenance notifications", single(func(o *redis.Options) {
+				o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeEnabled}
+			}),
+			[]string{"redis.Options.MaintNotificationsConfig", "maintnotifications.ModeDisabled"},
+		},
+		{
+			"default maintenance notifications in a cluster", cluster(redis.ClusterOptions{ContextTimeoutEnabled: true}),
+			[]string{"redis.ClusterOptions.MaintNotificationsConfig", "maintnotifications.ModeDisabled"},
+		},
+		{
+			"maintenance notifications of an empty mode in a cluster",
+			cluster(redis.ClusterOptions{ContextTimeoutEnabled: true, MaintNotificationsConfig: &maintnotifications.Config{}}),
+			[]string{"redis.ClusterOptions.MaintNotificationsConfig", "maintnotifications.ModeDisabled"},
 		},
 		{
 			"default cluster options", cluster(redis.ClusterOptions{}),
@@ -81,6 +107,27 @@ func TestNewRefusesWhatCannotCarryLocks(t *testing.T) {
 	}
 }
 
+func TestNewTakesClientsThatNeverMakeTheMaintenanceHandshake(t *testing.T) {
+	behindSentinel := &redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{nobody}, ContextTimeoutEnabled: true}
+	for name, rdb := range map[string]redis.UniversalClient{
+		"Options":   redis.NewClient(redisbackend.Options(nobody)),
+		"RESP2":     redis.NewClient(&redis.Options{Addr: nobody, ContextTimeoutEnabled: true, Protocol: 2}),
+		"a cluster": redis.NewClusterClient(clusterOfOne(nobody)),
+		"a cluster, RESP2": redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: []string{nobody}, ContextTimeoutEnabled: true, Protocol: 2,
+		}),
+		"a master behind Sentinel":  redis.NewFailoverClient(behindSentinel),
+		"a cluster behind Sentinel": redis.NewFailoverClusterClient(behindSentinel),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { _ = rdb.Close() })
+			if _, err := redisbackend.New(rdb); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestServerAddressIsGivenWhereThereIsOne(t *testing.T) {
 	single := func(network, addr string) redis.UniversalClient {
 		o := redisbackend.Options(addr)
@@ -104,7 +151,9 @@ func TestServerAddressIsGivenWhereThereIsOne(t *testing.T) {
 				MasterName: "m", SentinelAddrs: []string{nobody}, ContextTimeoutEnabled: true,
 			}), "", 0,
 		},
-		{"a cluster", redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nobody}, ContextTimeoutEnabled: true}), "", 0},
+		{"a cluster", redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: []string{nobody}, ContextTimeoutEnabled: true, MaintNotificationsConfig: noMaintenance,
+		}), "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Cleanup(func() { _ = test.rdb.Close() })

@@ -8,6 +8,7 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 func ExampleNew() {
@@ -46,15 +47,23 @@ func ExampleNew() {
 	// <nil>
 }
 
-// A client that serves other purposes too needs one option. Its retries may stay
-// on: the backend's commands are sent once all the same.
+// A client that serves other purposes too needs two options. Its retries may
+// stay on: the backend's commands are sent once all the same.
 func ExampleNew_sharedClient() {
-	_, err := redisbackend.New(redis.NewClient(&redis.Options{Addr: "localhost:6379"}))
+	rdb := redis.NewClient(&redis.Options{
+		Addr:                     "localhost:6379",
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	defer rdb.Close()
+	_, err := redisbackend.New(rdb)
 	fmt.Println(err)
 
-	_, err = redisbackend.New(redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true}))
+	withDefaults := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer withDefaults.Close()
+	_, err = redisbackend.New(withDefaults)
 	fmt.Println(err)
 	// Output:
-	// redisbackend: set redis.Options.ContextTimeoutEnabled to true: without it a hung server holds every call for the client's ReadTimeout, whatever the lock's own timeouts
 	// <nil>
+	// redisbackend: set redis.Options.ContextTimeoutEnabled to true: without it a hung server holds every call for the client's ReadTimeout, whatever the lock's own timeouts
 }

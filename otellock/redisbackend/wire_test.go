@@ -15,6 +15,7 @@ import (
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // A proxy is a toxiproxy in front of one server.
@@ -83,6 +84,22 @@ func (p *proxy) losingReply(command string, f func()) int {
 	return p.calls(command)
 }
 
+// clusterOfOne returns options of a cluster client for which all slots are on
+// one server.
+func clusterOfOne(addr string) *redis.ClusterOptions {
+	return &redis.ClusterOptions{
+		Addrs: []string{addr},
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: addr}}}}, nil
+		},
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: noMaintenance,
+	}
+}
+
+// noMaintenance switches go-redis's maintenance notifications off.
+var noMaintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+
 // patient returns a context that leaves a client all the time to repeat itself.
 func patient(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -94,20 +111,14 @@ func TestACommandWhoseReplyIsLostIsSentOnceByAClientThatRetries(t *testing.T) {
 	server := redistest.Start(t)
 	single := func(t *testing.T) (*proxy, redis.UniversalClient) {
 		p := newProxy(t, server)
-		rdb := redis.NewClient(&redis.Options{Addr: p.Listen, ContextTimeoutEnabled: true})
+		rdb := redis.NewClient(&redis.Options{Addr: p.Listen, ContextTimeoutEnabled: true, MaintNotificationsConfig: noMaintenance})
 		t.Cleanup(func() { _ = rdb.Close() })
 		return p, rdb
 	}
 	// A cluster whose slots are all on one node, as go-redis sees it.
 	cluster := func(t *testing.T) (*proxy, redis.UniversalClient) {
 		p := newProxy(t, server)
-		rdb := redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: []string{p.Listen},
-			ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
-				return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: p.Listen}}}}, nil
-			},
-			ContextTimeoutEnabled: true,
-		})
+		rdb := redis.NewClusterClient(clusterOfOne(p.Listen))
 		t.Cleanup(func() { _ = rdb.Close() })
 		return p, rdb
 	}
@@ -289,7 +300,9 @@ func keepsDeadline(t *testing.T, b otellock.Backend) {
 func TestDeadlinesHoldWhereTheClientHasToAskFirst(t *testing.T) {
 	t.Parallel()
 	t.Run("a cluster client that does not know the slots", func(t *testing.T) {
-		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{hung(t), hung(t)}, ContextTimeoutEnabled: true})
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: []string{hung(t), hung(t)}, ContextTimeoutEnabled: true, MaintNotificationsConfig: noMaintenance,
+		})
 		defer rdb.Close()
 		keepsDeadline(t, newBackend(t, rdb))
 	})
@@ -314,7 +327,7 @@ func TestDeadlinesHoldWhereTheClientHasToAskFirst(t *testing.T) {
 		keepsDeadline(t, newBackend(t, rdb))
 	})
 	t.Run("a client with the default five dial attempts", func(t *testing.T) {
-		rdb := redis.NewClient(&redis.Options{Addr: nobody, ContextTimeoutEnabled: true})
+		rdb := redis.NewClient(&redis.Options{Addr: nobody, ContextTimeoutEnabled: true, MaintNotificationsConfig: noMaintenance})
 		defer rdb.Close()
 		start := time.Now()
 		for operation, err := range operations(newBackend(t, rdb)) {
