@@ -27,9 +27,10 @@ import (
 
 // A Backend implements [otellock.Backend]. It never closes its client.
 //
-// Every error other than [otellock.ErrLost] and [otellock.ErrStolen] has a
-// method ErrorType() string that returns a value of the error.type attribute,
-// says nothing more in its text, and wraps what go-redis returned.
+// The text of every error other than [otellock.ErrLost] and [otellock.ErrStolen]
+// is made of constants; the error wraps what go-redis returned. A code of the
+// server, pool_exhausted (nothing was sent) and closed are values of error.type
+// that a method ErrorType() string returns; the Locker classes the rest.
 type Backend struct {
 	rdb  redis.UniversalClient
 	host string
@@ -126,14 +127,14 @@ func milliseconds(ttl time.Duration) int64 {
 // is no repetition.
 func (b *Backend) run(ctx context.Context, s script, key string, args ...any) (int64, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, classified(err)
+		return 0, &failure{err}
 	}
 	reply, err := b.send(ctx, "evalsha", s.sha1, key, args)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = b.send(ctx, "eval", s.source, key, args)
 	}
 	if err != nil {
-		return 0, classified(err)
+		return 0, b.failed(ctx, key, err)
 	}
 	return reply, nil
 }

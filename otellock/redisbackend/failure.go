@@ -3,59 +3,79 @@ package redisbackend
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	"github.com/otellock/otellock-go/semconv"
 	"github.com/redis/go-redis/v9"
 )
 
-// A failure is an error of the client or the server. Its text is made of
-// constants: the raw text can contain keys and tokens.
-type failure struct {
-	class string
-	cause error
+// A failure is an error of the client or the server. Its text is a constant:
+// the raw text can contain keys and tokens. The Locker finds its class in what
+// it wraps.
+type failure struct{ cause error }
+
+func (*failure) Error() string   { return "redisbackend: the command failed" }
+func (f *failure) Unwrap() error { return f.cause }
+
+// A classed failure is one whose class only this package knows: a code of the
+// server, or a state of go-redis's client.
+type classed struct {
+	failure
+	class string // a value of the attribute error.type
 }
 
-func (f *failure) Error() string     { return "redisbackend: " + f.class }
-func (f *failure) ErrorType() string { return f.class }
-func (f *failure) Unwrap() error     { return f.cause }
+func (c *classed) Error() string     { return "redisbackend: " + c.class }
+func (c *classed) ErrorType() string { return c.class }
 
-// Classes of the client and the network, values of the attribute error.type.
 var (
-	classTimeout           = semconv.ErrorTypeTimeout.Value.AsString()
-	classConnectionRefused = semconv.ErrorTypeConnectionRefused.Value.AsString()
-	classEOF               = semconv.ErrorTypeEOF.Value.AsString()
-	classPoolExhausted     = semconv.ErrorTypePoolExhausted.Value.AsString()
-	classClosed            = semconv.ErrorTypeClosed.Value.AsString()
-	classOther             = semconv.ErrorTypeOther.Value.AsString()
+	poolExhausted = semconv.ErrorTypePoolExhausted.Value.AsString()
+	clientClosed  = semconv.ErrorTypeClosed.Value.AsString()
+	other         = semconv.ErrorTypeOther.Value.AsString()
 )
 
-func classified(err error) error { return &failure{class: class(err), cause: err} }
-
-func class(err error) string {
+// failed hides the raw error of a command on the key, and classes it where the
+// Locker could not.
+func (b *Backend) failed(ctx context.Context, key string, err error) error {
 	var answer redis.Error
-	var network net.Error
 	switch {
 	case errors.As(err, &answer):
-		return code(answer.Error())
-	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
-		return classPoolExhausted
+		return &classed{failure{err}, code(answer.Error())}
+	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted), b.waited(ctx, key, err):
+		return &classed{failure{err}, poolExhausted}
 	case errors.Is(err, redis.ErrClosed):
-		return classClosed
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return classConnectionRefused
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		return classEOF
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &network) && network.Timeout():
-		return classTimeout
+		return &classed{failure{err}, clientClosed}
 	}
-	return classOther
+	return &failure{err}
+}
+
+// waited reports whether the context ended while the command waited for a
+// connection of a full pool, so that nothing was sent. ErrPoolTimeout says so
+// where the client's PoolTimeout is the shorter one.
+//
+// go-redis returns the error of the context itself only before it has a
+// connection: while it waits for its turn in the pool, or for a dial. What
+// fails later is an error of the connection, a *net.OpError. A pool that has
+// all its connections does not dial, so that the command waited for its turn.
+// In one that has not, a dial hangs, this command's or one ahead of it: then it
+// is the server that does not answer.
+func (b *Backend) waited(ctx context.Context, key string, err error) bool {
+	var network *net.OpError
+	if ended := ctx.Err(); ended == nil || !errors.Is(err, ended) || errors.As(err, &network) {
+		return false
+	}
+	node, single := b.rdb.(*redis.Client)
+	if !single {
+		cluster, ok := b.rdb.(*redis.ClusterClient)
+		if !ok {
+			return false
+		}
+		var err error
+		if node, err = cluster.MasterForKey(ctx, key); err != nil {
+			return false // it does not know the slots yet
+		}
+	}
+	return int(node.PoolStats().TotalConns) >= node.Options().PoolSize
 }
 
 // code returns the first word of a server's answer where the attribute has it
@@ -66,5 +86,5 @@ func code(answer string) string {
 	if word == strings.ToUpper(word) && semconv.IsErrorType(word) {
 		return word
 	}
-	return classOther
+	return other
 }
