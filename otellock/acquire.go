@@ -119,7 +119,9 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 	}()
 	for {
 		sent, timeout := now, budget(ctx, now, s.attemptTimeout)
-		grant, err := l.attempt(ctx, opAcquire, h.claim(s.ttl), timeout)
+		claim := h.claim(s.ttl)
+		claim.Again = h.retries > 0
+		grant, err := l.attempt(ctx, opAcquire, claim, timeout)
 		now = since(sent)
 		class := ""
 		switch {

@@ -23,9 +23,10 @@ import (
 //
 // Package backendtest holds the conformance suite for implementations.
 type Backend interface {
-	// Acquire takes the key for the token if the key is free. If this very token
-	// holds it already, it grants again and sets the expiry anew. A key held by
-	// another token is not an error: the answer is Grant{}, nil.
+	// Acquire takes the key for the token if the key is free. If Claim.Again is
+	// set and this very token holds it already, it grants again and sets the
+	// expiry anew. A key held by another token is not an error: the answer is
+	// Grant{}, nil.
 	Acquire(ctx context.Context, c Claim) (Grant, error)
 	// Extend sets the time to live of a key that the token still holds. It
 	// returns ErrLost where the key is absent and ErrStolen where another token
@@ -43,8 +44,11 @@ type Claim struct {
 	Key   string        // the full key as stored
 	Token string        // unique to the holder; proves ownership
 	TTL   time.Duration // time to live, at least one millisecond
-	// Again is set for every attempt of an acquire after its first. Only then can
-	// the token hold the key already; a backend may take it as set always.
+
+	// Again is set for Acquire when the Locker has tried to take this key
+	// before, perhaps with this token and without an answer: the backend has to
+	// recognise its own token. Where it is not set, the token is new, and a
+	// cheaper command may do. A backend may always behave as if it were set.
 	Again bool
 }
 

@@ -51,7 +51,7 @@ func (h *hold) contended() *Error {
 }
 
 func (h *hold) claim(ttl time.Duration) Claim {
-	return Claim{Key: h.key, Token: h.token, TTL: ttl, Again: h.retries > 0}
+	return Claim{Key: h.key, Token: h.token, TTL: ttl}
 }
 
 func (h *hold) newError(op operation, class string, kind, cause error) *Error {

@@ -34,14 +34,30 @@ func heldKeyIsRefused(s *suite) {
 func sameTokenIsGrantedAgain(s *suite) {
 	longer, shorter := s.key("longer"), s.key("shorter")
 	s.take(longer, "a", short)
-	s.take(longer, "a", long)
+	s.retake(longer, "a", long)
 	s.outlasts(longer, "a", 2*short)
 	s.want("Release after the second grant", s.release(longer, "a"), nil)
 
 	s.take(shorter, "a", long)
-	s.take(shorter, "a", short)
+	s.retake(shorter, "a", short)
 	s.frees(shorter, "b", time.Now(), s.patience)
 	s.want("Release", s.release(shorter, "b"), nil)
+}
+
+// laterAttempt plays a waiter: its first attempt finds the key held, a later one
+// finds it free, and its lease is as good as one of a first attempt.
+func laterAttempt(s *suite) {
+	k := s.key("k")
+	s.take(k, "a", long)
+	s.refused(k, "b")
+	s.want("Extend by the holder", s.extend(k, "a", long), nil)
+	s.want("Release by the holder", s.release(k, "a"), nil)
+	s.retake(k, "b", long)
+	s.refused(k, "c")
+	s.want("Release of a later attempt", s.release(k, "b"), nil)
+	s.retake(k, "b", short)
+	s.frees(k, "c", time.Now(), s.patience)
+	s.want("Release", s.release(k, "c"), nil)
 }
 
 func sameTokenOverAndOver(s *suite) {
@@ -204,7 +220,8 @@ func mutualExclusion(s *suite) {
 	together(contenders, func(id int) {
 		for round := range rounds {
 			token := fmt.Sprintf("%d/%d", id, round)
-			for wait := between; !s.try(k, token, long); wait = min(2*wait, 32*between) {
+			granted := s.try(k, token, long)
+			for wait := between; !granted; granted, wait = s.retry(k, token, long), min(2*wait, 32*between) {
 				if s.Failed() {
 					return
 				}

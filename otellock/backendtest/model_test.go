@@ -163,6 +163,13 @@ var flaws = []struct {
 	{"refuses the holder's own token", "the same token is granted again and its expiry is set anew", func(m *model) {
 		m.refuse = func(_ lease, held bool, _ otellock.Claim) bool { return held }
 	}},
+	{"takes a later attempt for its own holder", "a later attempt is granted and refused as a first one is", func(m *model) {
+		m.refuse = func(l lease, held bool, c otellock.Claim) bool { return held && l.token != c.Token && !c.Again }
+	}},
+	{"grants first attempts only", "a later attempt is granted and refused as a first one is", func(m *model) {
+		correct := m.refuse
+		m.refuse = func(l lease, held bool, c otellock.Claim) bool { return c.Again || correct(l, held, c) }
+	}},
 	{"keeps the first expiry on a second grant", "the same token is granted again and its expiry is set anew", func(m *model) {
 		m.regrant = func(old, _ lease) lease { return old }
 	}},

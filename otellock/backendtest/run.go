@@ -68,6 +68,7 @@ var checks = []check{
 	{"a free key is granted", freeKeyIsGranted},
 	{"a held key is refused at once and without an error", heldKeyIsRefused},
 	{"the same token is granted again and its expiry is set anew", sameTokenIsGrantedAgain},
+	{"a later attempt is granted and refused as a first one is", laterAttempt},
 	{"one token can acquire and release over and over", sameTokenOverAndOver},
 	{"release frees the key", releaseFrees},
 	{"release of an absent key says lost", releaseOfAbsentKey},

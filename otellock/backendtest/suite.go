@@ -38,13 +38,24 @@ func newSuite(t testing.TB, b otellock.Backend, cfg config) *suite {
 // key returns a key of this check alone.
 func (s *suite) key(name string) string { return s.prefix + name }
 
-// try acquires once and fails the test on an error. It may be called from any
-// goroutine.
+// try acquires once, as a first attempt, and fails the test on an error. It may
+// be called from any goroutine.
 func (s *suite) try(key, token string, ttl time.Duration) bool {
+	s.Helper()
+	return s.acquire(otellock.Claim{Key: key, Token: token, TTL: ttl})
+}
+
+// retry acquires once, as an attempt after the first.
+func (s *suite) retry(key, token string, ttl time.Duration) bool {
+	s.Helper()
+	return s.acquire(otellock.Claim{Key: key, Token: token, TTL: ttl, Again: true})
+}
+
+func (s *suite) acquire(c otellock.Claim) bool {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), call)
 	defer cancel()
-	grant, err := s.backend.Acquire(ctx, otellock.Claim{Key: key, Token: token, TTL: ttl})
+	grant, err := s.backend.Acquire(ctx, c)
 	if err != nil {
 		s.Errorf("Acquire: %v, want no error", err)
 	}
@@ -59,10 +70,18 @@ func (s *suite) take(key, token string, ttl time.Duration) {
 	}
 }
 
+// retake is take as an attempt after the first.
+func (s *suite) retake(key, token string, ttl time.Duration) {
+	s.Helper()
+	if !s.retry(key, token, ttl) {
+		s.Fatalf("Acquire by %q, again: not granted, want granted", token)
+	}
+}
+
 // refused checks that the key is not granted to the token.
 func (s *suite) refused(key, token string) {
 	s.Helper()
-	if s.try(key, token, long) {
+	if s.try(key, token, long) || s.retry(key, token, long) {
 		s.Fatalf("Acquire by %q: granted while another holds the key", token)
 	}
 }

@@ -3,9 +3,10 @@
 // a master found through Sentinel, or a Cluster.
 //
 // A lease is a string key that holds its owner's token and expires by itself.
-// Every operation is one script on one key, so that it is atomic and works in a
-// Cluster. A command is sent once: the client's own retries are switched off for
-// it, also when the client is shared and retries everything else.
+// Every operation is one SET or one script on one key, so that it is atomic and
+// works in a Cluster. A command is sent once: the client's own retries are
+// switched off for it, also when the client is shared and retries everything
+// else.
 //
 // Deadlines hold at every moment. A cancellation is seen before a command is
 // sent and while the client waits for a connection, not while it waits for the
@@ -17,7 +18,9 @@ package redisbackend
 
 import (
 	"context"
+	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -88,20 +91,49 @@ func endpoint(opts *redis.Options) (string, int) {
 	return host, port
 }
 
-// Acquire implements [otellock.Backend].
+// Acquire implements [otellock.Backend]. The first attempt is a plain SET, which
+// costs the server half of what the script does. A later one has to recognise
+// its own token, which takes the script.
 func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
-	reply, err := b.run(ctx, acquire, c.Key, c.Token, milliseconds(c.TTL))
-	return otellock.Grant{Acquired: reply == held}, err
+	if c.Again {
+		reply, err := b.run(ctx, &acquire, c, milliseconds(c.TTL))
+		return otellock.Grant{Acquired: reply == held}, err
+	}
+	set := redis.NewBoolCmd(ctx, "set", c.Key, c.Token, "nx", "px", milliseconds(c.TTL))
+	if err := b.send(ctx, c.Key, set); err != nil {
+		return otellock.Grant{}, err
+	}
+	if set.Val() {
+		return otellock.Grant{Acquired: true}, nil
+	}
+	return b.refused(ctx, c)
+}
+
+// refused looks at the key that SET NX did not get: it says nothing about a key
+// of another type, which no waiting frees. An answer other than an error is no
+// news, and neither is none at all: SET has said that the key is there.
+//
+// This is a GET and not the script, because it may arrive late, after the key
+// was freed: the script would take the key for an attempt that is over.
+func (b *Backend) refused(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
+	get := redis.NewStringCmd(ctx, "get", c.Key)
+	err := b.send(ctx, c.Key, get)
+	var answer redis.Error
+	if errors.As(err, &answer) && !errors.Is(err, redis.Nil) {
+		return otellock.Grant{}, err
+	}
+	// Its own token cannot be there: SET was sent once.
+	return otellock.Grant{Acquired: err == nil && get.Val() == c.Token}, nil
 }
 
 // Extend implements [otellock.Backend].
 func (b *Backend) Extend(ctx context.Context, c otellock.Claim) error {
-	return owned(b.run(ctx, extend, c.Key, c.Token, milliseconds(c.TTL)))
+	return owned(b.run(ctx, &extend, c, milliseconds(c.TTL)))
 }
 
 // Release implements [otellock.Backend].
 func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
-	return owned(b.run(ctx, release, c.Key, c.Token))
+	return owned(b.run(ctx, &release, c))
 }
 
 // owned turns the reply of a script that acts for the owner only into an error.
@@ -125,35 +157,37 @@ func milliseconds(ttl time.Duration) int64 {
 // run executes a script by its digest, and by its source where the server does
 // not know it. NOSCRIPT says that nothing was executed, so the second command
 // is no repetition.
-func (b *Backend) run(ctx context.Context, s script, key string, args ...any) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, &failure{err}
-	}
-	reply, err := b.send(ctx, "evalsha", s.sha1, key, args)
+func (b *Backend) run(ctx context.Context, s *script, c otellock.Claim, more ...any) (int64, error) {
+	args := append(make([]any, 0, 6), "evalsha", s.sha1, 1, c.Key, c.Token)
+	args = append(args, more...)
+	cmd := redis.NewIntCmd(ctx, args...)
+	err := b.send(ctx, c.Key, cmd)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		reply, err = b.send(ctx, "eval", s.source, key, args)
+		args = slices.Clone(args)
+		args[0], args[1] = "eval", s.source
+		cmd = redis.NewIntCmd(ctx, args...)
+		err = b.send(ctx, c.Key, cmd)
 	}
-	if err != nil {
-		return 0, b.failed(ctx, key, err)
-	}
-	return reply, nil
+	return cmd.Val(), err
 }
 
-func (b *Backend) send(ctx context.Context, verb, what, key string, args []any) (int64, error) {
-	cmd := redis.NewCmd(ctx, append([]any{verb, what, 1, key}, args...)...)
+func (b *Backend) send(ctx context.Context, key string, cmd redis.Cmder) error {
+	if err := ctx.Err(); err != nil {
+		return &failure{err}
+	}
 	// Set so that a cluster client need not ask the server for it: it would do
 	// so with 5 seconds of its own, whatever the deadline of ctx.
 	cmd.SetStepCount(1)
-	if err := b.rdb.Process(ctx, once{cmd}); err != nil {
-		return 0, err
+	if err := b.rdb.Process(ctx, &once{cmd}); err != nil {
+		return b.failed(ctx, key, err)
 	}
-	return cmd.Int64()
+	return nil
 }
 
 // once is a command that the client must not repeat. A client that repeats an
 // acquire or a release whose reply was lost reads its own success as failure.
 // Redirections of a Cluster (MOVED, ASK) are followed all the same: the node
 // that sent one has executed nothing.
-type once struct{ *redis.Cmd }
+type once struct{ redis.Cmder }
 
-func (once) NoRetry() bool { return true }
+func (*once) NoRetry() bool { return true }

@@ -12,12 +12,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// hangs blocks the server for everything but admin's own connection until the
-// test ends.
-func hangs(t *testing.T, admin *redis.Client) {
+// hangs makes the server silent until it is killed.
+func hangs(t *testing.T, server *redistest.Server) {
 	t.Helper()
-	run(t, admin, "CLIENT", "PAUSE", time.Minute.Milliseconds(), "ALL")
-	t.Cleanup(func() { _ = admin.Do(context.Background(), "CLIENT", "UNPAUSE").Err() })
+	run(t, server.Client(), "CLIENT", "PAUSE", time.Hour.Milliseconds(), "ALL")
 }
 
 func TestWaitingForAConnectionIsAnExhaustedPoolAndNotAServerThatIsSilent(t *testing.T) {
@@ -49,7 +47,7 @@ func TestWaitingForAConnectionIsAnExhaustedPoolAndNotAServerThatIsSilent(t *test
 				t.Cleanup(func() { _ = rdb.Close() })
 				b := newBackend(t, rdb)
 				warm(t, b)
-				hangs(t, server.Client())
+				hangs(t, server)
 				held, free := context.WithTimeout(t.Context(), time.Minute)
 				done := make(chan error, 1)
 				go func() {
@@ -85,7 +83,7 @@ func TestACallThatHangsOnTheWireOrInADialIsNotAnExhaustedPool(t *testing.T) {
 		defer rdb.Close()
 		b := newBackend(t, rdb)
 		warm(t, b)
-		hangs(t, server.Client())
+		hangs(t, server)
 		_, err := b.Acquire(expiring(t, deadline), claim)
 		checkClass(t, "Acquire", err, "timeout")
 	})

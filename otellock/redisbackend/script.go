@@ -12,7 +12,8 @@ const (
 	held    int64 = 1 // done, and for acquire: the token holds the key
 )
 
-type script struct{ source, sha1 string }
+// A script's fields are strings, kept as the arguments of a command.
+type script struct{ source, sha1 any }
 
 func newScript(source string) script {
 	sum := sha1.Sum([]byte(source))
@@ -22,10 +23,9 @@ func newScript(source string) script {
 // The scripts call by pcall and return the error reply as it is: by call, Redis
 // before 7 buries its code (WRONGTYPE, READONLY, OOM) in a text of its own.
 var (
-	// acquire is a script also when the key is free, where SET NX would do. It
-	// costs the server 2 us more than SET, and saves the second round trip that
-	// would tell one's own token from another's when the key is held. That is
-	// what waiters send over and over. SET NX GET does both, from Redis 7.0 on.
+	// acquire saves waiters, who send it over and over, the second round trip
+	// that would tell their own token from another's. SET NX GET does both, from
+	// Redis 7.0 on.
 	acquire = newScript(`
 local r = redis.pcall('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 if r then

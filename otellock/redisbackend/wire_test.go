@@ -143,17 +143,22 @@ func TestACommandWhoseReplyIsLostIsSentOnceByAClientThatRetries(t *testing.T) {
 				warm(t, b)
 				var grant otellock.Grant
 				var err error
-				sent := p.losingReply("evalsha", func() { grant, err = b.Acquire(patient(t), claim) })
-				checkClass(t, "Acquire", err, "eof")
-				if sent != 1 || grant.Acquired {
-					t.Errorf("sent %d times, granted %v, want once and not granted", sent, grant.Acquired)
-				}
-				// The server holds our token. The Locker's own repetition is granted.
-				if v := p.admin.Get(t.Context(), claim.Key).Val(); v != claim.Token {
-					t.Fatalf("the server holds %q", v)
-				}
-				if grant, err = b.Acquire(patient(t), claim); err != nil || !grant.Acquired {
-					t.Errorf("the second Acquire: %v, %v", grant, err)
+				for _, c := range []otellock.Claim{claim, again(claim)} {
+					sent := p.losingReply("set", func() { grant, err = b.Acquire(patient(t), c) })
+					checkClass(t, "Acquire", err, "eof")
+					if sent != 1 || grant.Acquired {
+						t.Errorf("sent %d times, granted %v, want once and not granted", sent, grant.Acquired)
+					}
+					// The server holds our token. The Locker's own repetition is granted.
+					if v := p.admin.Get(t.Context(), claim.Key).Val(); v != claim.Token {
+						t.Fatalf("the server holds %q", v)
+					}
+					if grant, err = b.Acquire(patient(t), again(claim)); err != nil || !grant.Acquired {
+						t.Errorf("the second Acquire: %v, %v", grant, err)
+					}
+					if err := b.Release(patient(t), claim); err != nil {
+						t.Error(err)
+					}
 				}
 			})
 			t.Run("extend", func(t *testing.T) {
@@ -197,8 +202,10 @@ func TestACommandWhoseReplyIsLostIsSentOnceByAClientThatRetries(t *testing.T) {
 func warm(t *testing.T, b otellock.Backend) {
 	t.Helper()
 	c := otellock.Claim{Key: "warm", Token: "t", TTL: time.Minute}
-	if g, err := b.Acquire(patient(t), c); err != nil || !g.Acquired {
-		t.Fatalf("Acquire: %v, %v", g, err)
+	for _, c := range []otellock.Claim{c, again(c)} {
+		if g, err := b.Acquire(patient(t), c); err != nil || !g.Acquired {
+			t.Fatalf("Acquire: %v, %v", g, err)
+		}
 	}
 	if err := b.Extend(patient(t), c); err != nil {
 		t.Fatal(err)
@@ -208,21 +215,101 @@ func warm(t *testing.T, b otellock.Backend) {
 	}
 }
 
-func TestAnOperationIsOneRoundTrip(t *testing.T) {
-	p := newProxy(t, redistest.Start(t))
-	b := newBackend(t, client(t, p.Listen))
+// again returns the claim as the Locker makes it after a first attempt.
+func again(c otellock.Claim) otellock.Claim {
+	c.Again = true
+	return c
+}
+
+func TestCommandsOfEachOperation(t *testing.T) {
+	server := redistest.Start(t)
+	rdb, admin := client(t, server.Addr), server.Client()
+	b := newBackend(t, rdb)
 	warm(t, b)
-	before, scripts := p.calls("evalsha"), p.calls("eval")
-	if scripts != 3 {
-		t.Errorf("%d scripts were sent in full, want each once", scripts)
-	}
-	for _, token := range []string{"a", "b", "a"} { // free, held, held by itself
-		if _, err := b.Acquire(patient(t), otellock.Claim{Key: "k", Token: token, TTL: time.Minute}); err != nil {
-			t.Fatal(err)
+	h := &hook{}
+	rdb.AddHook(h)
+	acquire := func(c otellock.Claim, granted bool) func() {
+		return func() {
+			t.Helper()
+			if g, err := b.Acquire(patient(t), c); err != nil || g.Acquired != granted {
+				t.Errorf("Acquire: %v, %v, want granted: %v", g, err, granted)
+			}
 		}
 	}
-	if n := p.calls("evalsha") - before; n != 3 || p.calls("eval") != scripts {
-		t.Errorf("three acquires took %d digests and %d scripts", n, p.calls("eval")-scripts)
+	rival := claim
+	rival.Token = "rival"
+	for _, step := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"acquire of a free key", acquire(claim, true), "set"},
+		{"acquire of a held key", acquire(rival, false), "set get"},
+		{"a later attempt at a held key", acquire(again(rival), false), "evalsha"},
+		{"a later attempt at a key that is the token's own", acquire(again(claim), true), "evalsha"},
+		{"extend", func() { _ = b.Extend(patient(t), claim) }, "evalsha"},
+		{"release", func() { _ = b.Release(patient(t), claim) }, "evalsha"},
+		{"a later attempt at a free key", acquire(again(claim), true), "evalsha"},
+		{"release of another's key", func() { _ = b.Release(patient(t), rival) }, "evalsha"},
+	} {
+		h.names = nil
+		step.do()
+		if got := strings.Join(h.names, " "); got != step.want {
+			t.Errorf("%s: %s, want %s", step.name, got, step.want)
+		}
+	}
+	if v := admin.Get(t.Context(), claim.Key).Val(); v != claim.Token {
+		t.Errorf("the server holds %q, want %q", v, claim.Token)
+	}
+}
+
+func TestAFirstAttemptThatIsToldBusyLooksAtTheKey(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		held      []any
+		meanwhile func(*testing.T, *redistest.Server) // between SET and GET, unless nil
+		granted   bool
+		class     string
+	}{
+		{name: "another's token", held: []any{"SET", claim.Key, "another"}},
+		{name: "an empty value", held: []any{"SET", claim.Key, ""}},
+		{name: "a hash", held: []any{"HSET", claim.Key, "f", "v"}, class: "WRONGTYPE"},
+		{name: "a list", held: []any{"RPUSH", claim.Key, "v"}, class: "WRONGTYPE"},
+		{name: "its own token, which cannot be", held: []any{"SET", claim.Key, claim.Token}, granted: true},
+		{
+			name: "freed meanwhile", held: []any{"SET", claim.Key, "another"},
+			meanwhile: func(t *testing.T, s *redistest.Server) { run(t, s.Client(), "DEL", claim.Key) },
+		},
+		{name: "no answer in time", held: []any{"SET", claim.Key, "another"}, meanwhile: hangs},
+		{
+			name: "no answer ever", held: []any{"SET", claim.Key, "another"},
+			meanwhile: func(_ *testing.T, s *redistest.Server) { s.Kill() },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := redistest.Start(t)
+			run(t, server.Client(), test.held...)
+			rdb := client(t, server.Addr)
+			looked := false
+			rdb.AddHook(&hook{before: func(cmd redis.Cmder) {
+				if cmd.Name() != "get" {
+					return
+				}
+				looked = true
+				if test.meanwhile != nil {
+					test.meanwhile(t, server)
+				}
+			}})
+			g, err := newBackend(t, rdb).Acquire(expiring(t, late), claim)
+			if test.class != "" {
+				checkClass(t, "Acquire", err, test.class)
+			} else if err != nil {
+				t.Errorf("Acquire: %v", err)
+			}
+			if g.Acquired != test.granted || !looked {
+				t.Errorf("granted: %v, looked at the key: %v, want %v, true", g.Acquired, looked, test.granted)
+			}
+		})
 	}
 }
 
@@ -267,8 +354,8 @@ func TestFaultsOnTheWireEndByTheDeadline(t *testing.T) {
 				for operation, err := range operations(b) {
 					checkClass(t, operation, err, test.class)
 				}
-				if took, bound := time.Since(start), 3*attempt+late; took > bound {
-					t.Errorf("three calls took %v, want at most %v", took, bound)
+				if took, bound := time.Since(start), 4*attempt+late; took > bound {
+					t.Errorf("four calls took %v, want at most %v", took, bound)
 				}
 			})
 		}
@@ -292,8 +379,8 @@ func keepsDeadline(t *testing.T, b otellock.Backend) {
 	for operation, err := range operations(b) {
 		checkClass(t, operation, err, "timeout")
 	}
-	if took, bound := time.Since(start), 3*attempt+late; took > bound {
-		t.Errorf("three calls took %v, want at most %v", took, bound)
+	if took, bound := time.Since(start), 4*attempt+late; took > bound {
+		t.Errorf("four calls took %v, want at most %v", took, bound)
 	}
 }
 
@@ -335,8 +422,8 @@ func TestDeadlinesHoldWhereTheClientHasToAskFirst(t *testing.T) {
 				t.Errorf("%s: no error", operation)
 			}
 		}
-		if took, bound := time.Since(start), 3*attempt+late; took > bound {
-			t.Errorf("three calls took %v, want at most %v", took, bound)
+		if took, bound := time.Since(start), 4*attempt+late; took > bound {
+			t.Errorf("four calls took %v, want at most %v", took, bound)
 		}
 	})
 }
@@ -346,19 +433,26 @@ func TestHooksOfTheClientSeeTheCommands(t *testing.T) {
 	h := &hook{}
 	rdb.AddHook(h)
 	warm(t, newBackend(t, rdb))
-	if got := strings.Join(h.names, " "); got != "evalsha eval evalsha eval evalsha eval" {
-		t.Errorf("the hook saw %q, want each script by its digest, then in full", got)
+	if got := strings.Join(h.names, " "); got != "set evalsha eval evalsha eval evalsha eval" {
+		t.Errorf("the hook saw %q, want SET, and each script by its digest, then in full", got)
 	}
 }
 
-type hook struct{ names []string }
+type hook struct {
+	names  []string
+	before func(redis.Cmder) // unless nil
+}
 
 func (*hook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if strings.HasPrefix(cmd.Name(), "eval") { // not those that set up a connection
+		switch cmd.Name() {
+		case "set", "get", "eval", "evalsha": // not those that set up a connection
 			h.names = append(h.names, cmd.Name())
+			if h.before != nil {
+				h.before(cmd)
+			}
 		}
 		err := next(ctx, cmd)
 		_ = cmd.String() // what tracing hooks do with it
@@ -384,10 +478,13 @@ func TestATimeToLiveIsRoundedUpToMilliseconds(t *testing.T) {
 			if _, err := b.Acquire(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := b.Acquire(t.Context(), again(c)); err != nil {
+				t.Fatal(err)
+			}
 			_ = b.Extend(t.Context(), c)
 		})
-		want := strconv.FormatInt(test.least.Milliseconds(), 10)
-		if n := strings.Count(monitor, `"`+c.Token+`" "`+want+`"`); n < 2 {
+		want := ` "` + strconv.FormatInt(test.least.Milliseconds(), 10) + `"`
+		if strings.Count(monitor, `"nx" "px"`+want) < 1 || strings.Count(monitor, `"`+c.Token+`"`+want) < 2 {
 			t.Errorf("a time to live of %v was not sent as %s ms by Acquire and Extend:\n%s", test.ttl, want, monitor)
 		}
 	}
