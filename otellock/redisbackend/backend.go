@@ -100,7 +100,7 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 		return otellock.Grant{Acquired: reply == held}, err
 	}
 	set := redis.NewBoolCmd(ctx, "set", c.Key, c.Token, "nx", "px", milliseconds(c.TTL))
-	if err := b.send(ctx, c.Key, set); err != nil {
+	if err := b.send(ctx, c.Key, onceBool{set}); err != nil {
 		return otellock.Grant{}, err
 	}
 	if set.Val() {
@@ -117,7 +117,7 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 // was freed: the script would take the key for an attempt that is over.
 func (b *Backend) refused(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	get := redis.NewStringCmd(ctx, "get", c.Key)
-	err := b.send(ctx, c.Key, get)
+	err := b.send(ctx, c.Key, onceString{get})
 	var answer redis.Error
 	if errors.As(err, &answer) && !errors.Is(err, redis.Nil) {
 		return otellock.Grant{}, err
@@ -161,16 +161,17 @@ func (b *Backend) run(ctx context.Context, s *script, c otellock.Claim, more ...
 	args := append(make([]any, 0, 6), "evalsha", s.sha1, 1, c.Key, c.Token)
 	args = append(args, more...)
 	cmd := redis.NewIntCmd(ctx, args...)
-	err := b.send(ctx, c.Key, cmd)
+	err := b.send(ctx, c.Key, onceInt{cmd})
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		args = slices.Clone(args)
 		args[0], args[1] = "eval", s.source
 		cmd = redis.NewIntCmd(ctx, args...)
-		err = b.send(ctx, c.Key, cmd)
+		err = b.send(ctx, c.Key, onceInt{cmd})
 	}
 	return cmd.Val(), err
 }
 
+// send processes a command that must be one of the once types.
 func (b *Backend) send(ctx context.Context, key string, cmd redis.Cmder) error {
 	if err := ctx.Err(); err != nil {
 		return &failure{err}
@@ -178,16 +179,23 @@ func (b *Backend) send(ctx context.Context, key string, cmd redis.Cmder) error {
 	// Set so that a cluster client need not ask the server for it: it would do
 	// so with 5 seconds of its own, whatever the deadline of ctx.
 	cmd.SetStepCount(1)
-	if err := b.rdb.Process(ctx, &once{cmd}); err != nil {
+	if err := b.rdb.Process(ctx, cmd); err != nil {
 		return b.failed(ctx, key, err)
 	}
 	return nil
 }
 
-// once is a command that the client must not repeat. A client that repeats an
-// acquire or a release whose reply was lost reads its own success as failure.
+// A once command is not repeated by the client. A client that repeats an acquire
+// or a release whose reply was lost reads its own success as failure.
 // Redirections of a Cluster (MOVED, ASK) are followed all the same: the node
-// that sent one has executed nothing.
-type once struct{ redis.Cmder }
+// that sent one has executed nothing. There is a type for each reply because a
+// pointer alone needs no memory as a redis.Cmder.
+type (
+	onceBool   struct{ *redis.BoolCmd }
+	onceInt    struct{ *redis.IntCmd }
+	onceString struct{ *redis.StringCmd }
+)
 
-func (*once) NoRetry() bool { return true }
+func (onceBool) NoRetry() bool   { return true }
+func (onceInt) NoRetry() bool    { return true }
+func (onceString) NoRetry() bool { return true }

@@ -19,7 +19,11 @@ import (
 //     timeout, and a call that waits for a connection has to end well before, so
 //     that the Locker knows that nothing was sent and asks again;
 //   - DialerRetries 1: go-redis's five attempts need 0.4 s to find out that
-//     nobody listens, and a refused connection would look like a timeout.
+//     nobody listens, and a refused connection would look like a timeout;
+//   - OnConnect loads the scripts, so that traces show no NOSCRIPT after the
+//     server has restarted. Without it the backend does so when it has to;
+//   - DisableIdentity saves the round trip that this costs, and an error in the
+//     trace: Redis before 7.2 does not know CLIENT SETINFO.
 //
 // PoolSize is go-redis's default of 10 for each CPU. A call occupies a
 // connection for one round trip, so the pool needs about
@@ -41,5 +45,7 @@ func Options(addr string) *redis.Options {
 		DialTimeout:              200 * time.Millisecond,
 		DialerRetries:            1,
 		PoolTimeout:              50 * time.Millisecond,
+		OnConnect:                loadScripts,
+		DisableIdentity:          true,
 	}
 }

@@ -1,8 +1,12 @@
 package redisbackend
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Replies of the scripts.
@@ -51,3 +55,20 @@ if not r then return 0 end
 if r ~= ARGV[1] then return -1 end
 return redis.pcall('DEL', KEYS[1])`)
 )
+
+// loadScripts teaches the scripts to the server of a new connection. A server
+// forgets them only when it restarts, which ends its connections. A server that
+// refuses is not an error: the command that follows says what is wrong.
+func loadScripts(ctx context.Context, conn *redis.Conn) error {
+	_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, s := range []script{acquire, extend, release} {
+			p.Do(ctx, "script", "load", s.source)
+		}
+		return nil
+	})
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}

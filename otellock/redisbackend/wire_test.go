@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -327,6 +329,34 @@ func TestAServerThatForgotTheScriptsIsTaughtAgain(t *testing.T) {
 	warm(t, b)
 }
 
+func TestAClientWithOptionsNeverAsksForAScriptThatTheServerDoesNotKnow(t *testing.T) {
+	server := redistest.Start(t)
+	rdb := client(t, server.Addr)
+	h := &hook{}
+	rdb.AddHook(h)
+	b := newBackend(t, rdb)
+	warm(t, b)
+	server.Restart()
+	poll(t, "the client finds the server again", func() bool { return rdb.Ping(t.Context()).Err() == nil })
+	warm(t, b)
+	if got, want := strings.Join(h.names, " "), strings.Repeat("set evalsha evalsha evalsha ", 2); got+" " != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+	if len(h.errs) > 0 {
+		t.Errorf("commands failed: %v", h.errs)
+	}
+}
+
+func TestAUserWhoMayNotLoadScriptsCanLock(t *testing.T) {
+	server := redistest.Start(t)
+	run(t, server.Client(), "ACL", "SETUSER", "locker", "on", ">pw", "~*", "+@all", "-script")
+	o := redisbackend.Options(server.Addr)
+	o.Username, o.Password = "locker", "pw"
+	rdb := redis.NewClient(o)
+	defer rdb.Close()
+	warm(t, newBackend(t, rdb))
+}
+
 func TestFaultsOnTheWireEndByTheDeadline(t *testing.T) {
 	server := redistest.Start(t)
 	for _, test := range []struct {
@@ -440,6 +470,7 @@ func TestHooksOfTheClientSeeTheCommands(t *testing.T) {
 
 type hook struct {
 	names  []string
+	errs   []error           // of these commands
 	before func(redis.Cmder) // unless nil
 }
 
@@ -447,14 +478,17 @@ func (*hook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		switch cmd.Name() {
-		case "set", "get", "eval", "evalsha": // not those that set up a connection
+		ours := slices.Contains([]string{"set", "get", "eval", "evalsha"}, cmd.Name()) // not those that set up a connection
+		if ours {
 			h.names = append(h.names, cmd.Name())
 			if h.before != nil {
 				h.before(cmd)
 			}
 		}
 		err := next(ctx, cmd)
+		if ours && err != nil {
+			h.errs = append(h.errs, err)
+		}
 		_ = cmd.String() // what tracing hooks do with it
 		return err
 	}
