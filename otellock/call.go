@@ -88,9 +88,12 @@ func (h *hold) call(ctx context.Context, op operation, ttl time.Duration, now ti
 			return r
 		}
 		if now = r.at; r.class == typePool {
-			_ = pause(ctx, min(limit, h.settings.backoff(0)))
+			if limit < timeout/4 {
+				return r // too little to learn anything else
+			}
+			_ = pause(ctx, h.settings.backoff(0))
 			now = since(now)
-			limit = max(0, end.Sub(now))
+			limit = end.Sub(now)
 		}
 		r.class, r.cause = "", nil
 		r.retries++

@@ -137,7 +137,9 @@ func warm(t testing.TB, b otellock.Backend) {
 	if err == nil && !grant.Acquired {
 		err = errors.New("held by somebody else")
 	}
-	if err := errors.Join(err, b.Extend(ctx, c), b.Release(ctx, c)); err != nil {
+	c.Again = true
+	_, again := b.Acquire(ctx, c)
+	if err := errors.Join(err, again, b.Extend(ctx, c), b.Release(ctx, c)); err != nil {
 		t.Fatalf("the wire does not work before it is broken: %v", err)
 	}
 }
@@ -319,9 +321,11 @@ func stolen(w *wire) { w.do("SET", w.key, anothersToken, "PX", longTTL.Milliseco
 func expired(w *wire) { w.keyIsGone() }
 
 // Replies of the scripts: yes to what was granted, extended or removed, and
-// foreign where another token holds the key.
+// foreign where another token holds the key. A first attempt to acquire, which
+// is a plain SET, has a yes of its own.
 const (
 	yes     = ":1\r\n"
+	yesSet  = "+OK\r\n"
 	foreign = ":-1\r\n"
 )
 
@@ -346,7 +350,7 @@ func (l *loseReply) Pipe(stub *toxics.ToxicStub) {
 			case chunk == nil:
 				stub.Close()
 				return
-			case string(chunk.Data) != l.Reply || !l.lost.CompareAndSwap(0, 1):
+			case !l.is(string(chunk.Data)) || !l.lost.CompareAndSwap(0, 1):
 				stub.Output <- chunk
 			case l.Cut:
 				stub.Close()
@@ -354,6 +358,10 @@ func (l *loseReply) Pipe(stub *toxics.ToxicStub) {
 			}
 		}
 	}
+}
+
+func (l *loseReply) is(reply string) bool {
+	return reply == l.Reply || l.Reply == yes && reply == yesSet
 }
 
 // address is the proxy's, as server.address and server.port tell it.
