@@ -18,23 +18,9 @@ const (
 // A keyPattern is a key with '*' in the place of each id.
 type keyPattern struct {
 	text     string
-	literals []string // the text between the stars; one more than there are stars
-	encoded  *escapes // the bytes that an id may not hold as they are
+	literals []string            // the text between the stars; one more than there are stars
+	encoders []*strings.Replacer // one for each star; nil where ids are taken as they are
 }
-
-// escapes are the bytes that would make two lists of ids one key, or move the
-// hash tag of a Cluster key.
-type escapes [256]bool
-
-var always = func() (e escapes) {
-	for c := range 0x20 {
-		e[c] = true
-	}
-	for _, c := range []byte("%:{}\x7f") {
-		e[c] = true
-	}
-	return e
-}()
 
 func parsePattern(text string) (keyPattern, error) {
 	switch {
@@ -67,14 +53,46 @@ func parsePattern(text string) (keyPattern, error) {
 	if depth != 0 {
 		return keyPattern{}, fmt.Errorf("otellock: the braces of the key pattern %q are not balanced; a Cluster hash tag is one \"{...}\"", text)
 	}
-	encoded := always
-	p := keyPattern{text: text, literals: strings.Split(text, "*"), encoded: &encoded}
-	for i := 1; i < p.ids(); i++ {
-		if between := p.literals[i]; always.in(between) == 0 {
-			encoded[between[0]] = true // "*-*": no id may hold a plain '-'
+	p := keyPattern{text: text, literals: strings.Split(text, "*")}
+	for i := range len(text) {
+		if text[i] == '*' {
+			p.encoders = append(p.encoders, newEncoder(encoded(text, i)))
 		}
 	}
 	return p, nil
+}
+
+// encoded returns the bytes that the id in the place of text[star] may not hold
+// as they are: the first of what separates it from the next id, which would end
+// it early, and the brace that would move the hash tag of the pattern in a
+// Cluster. With them goes '%', or "%3A" and an encoded ":" would be one key. The
+// last id ends where the key does, so that nothing ends it early.
+func encoded(text string, star int) (set string) {
+	if separator, _, more := strings.Cut(text[star+1:], "*"); more {
+		set = separator[:1]
+	}
+	switch {
+	case star < strings.IndexByte(text, '{'): // before the hash tag
+		set += "{"
+	case star < strings.IndexByte(text, '}'): // in it
+		set += "}"
+	}
+	if set != "" {
+		set += "%"
+	}
+	return set
+}
+
+// newEncoder returns what percent-encodes the bytes of the set, nil if it is empty.
+func newEncoder(set string) *strings.Replacer {
+	if set == "" {
+		return nil
+	}
+	var pairs []string
+	for i := range len(set) {
+		pairs = append(pairs, set[i:i+1], fmt.Sprintf("%%%02X", set[i]))
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 func (p keyPattern) ids() int { return len(p.literals) - 1 }
@@ -92,13 +110,16 @@ func (p keyPattern) key(ids []string) (string, error) {
 		if id == "" {
 			return "", fmt.Errorf("id %d of the key pattern %s is empty", i+1, p.text)
 		}
-		n += len(id) - 1 + 2*p.encoded.in(id)
+		n += len(id) - 1
 	}
 	var key strings.Builder
 	key.Grow(n)
 	for i, id := range ids {
 		key.WriteString(p.literals[i])
-		p.encoded.write(&key, id)
+		if encoder := p.encoders[i]; encoder != nil {
+			id = encoder.Replace(id)
+		}
+		key.WriteString(id)
 	}
 	key.WriteString(p.literals[len(ids)])
 	return key.String(), nil
@@ -126,30 +147,6 @@ func (p keyPattern) matches(key string) bool {
 		rest = rest[1+i+len(literal):]
 	}
 	return rest != ""
-}
-
-// in counts the bytes of an id that are encoded.
-func (e *escapes) in(id string) (n int) {
-	for i := range len(id) {
-		if e[id[i]] {
-			n++
-		}
-	}
-	return n
-}
-
-// write percent-encodes an id.
-func (e *escapes) write(key *strings.Builder, id string) {
-	const hex = "0123456789ABCDEF"
-	plain := 0 // what is before it has been written
-	for i := range len(id) {
-		if c := id[i]; e[c] {
-			key.WriteString(id[plain:i])
-			key.Write([]byte{'%', hex[c>>4], hex[c&15]})
-			plain = i + 1
-		}
-	}
-	key.WriteString(id[plain:])
 }
 
 // derive makes a pattern and a target name of a key that nobody declared: every

@@ -12,11 +12,18 @@ type Target struct {
 	settings *settings
 }
 
-// Mutex is the lock of these ids, one for each '*' of the pattern, in order; a
-// pattern without a star is a singleton and takes none. The characters of an id
-// that would be ambiguous in a key (%, :, {, }, control bytes, and what alone
-// separates two stars, as the '-' of "*-*") are percent-encoded. A wrong number
-// of ids or an empty one is an error of every method of the Mutex.
+// Mutex returns the lock of these ids, one for each '*' of the pattern, in order.
+//
+// An id goes into the key as it is, whatever bytes it holds, so that the key is
+// the one that other code makes: with "lock:projects:*", Mutex("eu:9") locks
+// lock:projects:eu:9. Only where text separates an id from the next one are '%'
+// and the first byte of that text percent-encoded: with "lock:*:*", "a:b" and "c"
+// lock lock:a%3Ab:c. Likewise '%' and a brace that would change the hash tag of
+// the pattern in a Cluster: with "lock:{*}", "a}" locks lock:{a%7D}.
+//
+// Two lists of ids of one Target never make the same key. Two Targets can, as
+// "lock:*" and "lock:*:*" do, and then they share its lock. A wrong number of
+// ids, or an empty one, is an error of every method of the Mutex.
 func (t *Target) Mutex(ids ...string) Mutex {
 	if t == nil {
 		return Mutex{}
