@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -11,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otellock/otellock-go/exporter"
+	"github.com/otellock/otellock-go/semconv"
 )
 
 // A capture stands beside the exporters and keeps what they send, to print it.
@@ -43,16 +47,69 @@ func (c *capture) collect(ctx context.Context) (metrics metricdata.ResourceMetri
 	return metrics
 }
 
-// traceOf is the trace that the first record of the event belongs to.
-func (c *capture) traceOf(event string) trace.TraceID {
+func (c *capture) trace(id trace.TraceID) []sdktrace.ReadOnlySpan {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.spans[id])
+}
+
+// has reports whether a span of the trace has all of the attributes.
+func (c *capture) has(id trace.TraceID, all ...attribute.KeyValue) bool {
+	return slices.ContainsFunc(c.trace(id), func(s sdktrace.ReadOnlySpan) bool {
+		return !slices.ContainsFunc(all, func(kv attribute.KeyValue) bool { return !slices.Contains(s.Attributes(), kv) })
+	})
+}
+
+// errorType is that of the trace's failed lock.
+func (c *capture) errorType(id trace.TraceID) string {
+	for _, s := range c.trace(id) {
+		for _, kv := range s.Attributes() {
+			if kv.Key == semconv.ErrorTypeKey && strings.HasPrefix(s.Name(), "acquire ") {
+				return kv.Value.AsString()
+			}
+		}
+	}
+	return "unknown"
+}
+
+// all are the log records so far.
+func (c *capture) all() []sdklog.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.records)
+}
+
+// warnings are the texts of the records, by the span that they point to.
+func (c *capture) warnings() map[trace.SpanID]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	texts := map[trace.SpanID]string{}
+	for _, r := range c.records {
+		texts[r.SpanID()] = r.SeverityText() + " " + r.Body().AsString()
+	}
+	return texts
+}
+
+// warningOf is the trace that the event of this target points to.
+func (c *capture) warningOf(event, target string) (id trace.TraceID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.records {
-		if r.EventName() == event {
+		if r.EventName() == event && attributeOf(r, semconv.LockTargetKey).AsString() == target {
 			return r.TraceID()
 		}
 	}
 	return trace.TraceID{}
+}
+
+func attributeOf(r sdklog.Record, key attribute.Key) (value attribute.Value) {
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if kv.Key == key {
+			value = kv.Value
+		}
+		return kv.Key != key
+	})
+	return value
 }
 
 type spanCapture capture

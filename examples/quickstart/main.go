@@ -6,42 +6,41 @@
 //
 // Variables point it at real systems: REDIS_ADDR (the outage is then a cut of
 // the connections of this program only), OTEL_EXPORTER_OTLP_ENDPOINT and
-// SENTRY_DSN.
+// SENTRY_DSN. With -v every metric and log record is printed as well.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otellock/otellock-go/exporter"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
-	"github.com/otellock/otellock-go/semconv"
 )
 
 func main() {
+	verbose := flag.Bool("v", false, "print every metric and every log record as well")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, newScreen(os.Stdout), *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) (err error) {
+func run(ctx context.Context, out *screen, verbose bool) error {
 	logging.Disable() // go-redis would print every failed dial
 	server, err := startRedis(ctx, os.Getenv("REDIS_ADDR"))
 	if err != nil {
@@ -49,23 +48,21 @@ func run(ctx context.Context) (err error) {
 	}
 	defer server.stop()
 
-	quietWithoutEndpoint()
+	setVariables()
 	otel.SetErrorHandler(printOnce())
 	seen := newCapture()
 	telemetry, err := exporter.Setup(ctx, seen.options()...)
 	if err != nil {
 		return err
 	}
-	tracer := otel.Tracer("quickstart")
 
-	rdb := redis.NewClient(redisbackend.Options(server.addr))
+	options := redisbackend.Options(server.addr)
+	options.PoolSize = 64 // no request of the first act waits for a connection
+	rdb := redis.NewClient(options)
 	defer rdb.Close()
 	// Redis's own spans nest under the lock's. Their statements would hold keys
 	// and tokens, so recording them is off.
 	if err := redisotel.InstrumentTracing(rdb, redisotel.WithDBStatement(false)); err != nil {
-		return err
-	}
-	if err := rdb.Ping(ctx).Err(); err != nil { // so that the first trace is not about connecting
 		return err
 	}
 	backend, err := redisbackend.New(rdb)
@@ -76,45 +73,49 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	projects, err := locker.Target("projects", "lock:projects:*")
-	if err != nil {
-		return err
-	}
-	invoices, err := locker.Target("invoices", "lock:invoices:*",
-		otellock.WithTTL(200*time.Millisecond), otellock.WithAttemptTimeout(100*time.Millisecond))
-	if err != nil {
+	projects, errP := locker.Target("projects", "lock:projects:*")
+	invoices, errI := locker.Target("invoices", "lock:invoices:*")
+	orders, errO := locker.Target("orders", "lock:orders:*")
+	if err := errors.Join(errP, errI, errO); err != nil {
 		return err
 	}
 
-	fmt.Printf("Redis: %s. This takes about 3 s.\n\n", server.what)
-
-	section("1. CONTENTION", "40 requests for 3 projects, each alone on its project; this one waited the longest")
-	seen.printTrace(contend(ctx, tracer, projects))
-
-	section("2. OVERRUN", "a lease of 200 ms, held for 350 ms: somebody else may have run at the same time")
-	seen.printTrace(overrun(ctx, tracer, invoices))
-
-	section("3. OUTAGE", server.outage+"; 16 workers go on for 2 s")
-	server.cut()
-	ran, failed := outage(ctx, tracer, projects)
-	fmt.Printf("   %d requests ran, unprotected; %d failed. The one that the warning points to:\n", ran, failed)
-	seen.printTrace(seen.traceOf(semconv.EventLockBackendError))
+	out.say(faint, "", "Redis: "+server.what+". This takes about 5 s.")
+	fmt.Fprintln(out)
+	s := &stage{screen: out, tracer: otel.Tracer("quickstart"), seen: seen, attempt: 250 * time.Millisecond}
+	s.contention(ctx, projects)
+	s.overrun(ctx, invoices)
+	s.outage(ctx, server, orders)
 
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
 	defer cancel()
 	err = locker.Close(deadline)
 	metrics := seen.collect(deadline)
-	err = errors.Join(err, telemetry.Shutdown(deadline))
-
-	if err != nil {
+	if err = errors.Join(err, telemetry.Shutdown(deadline)); err != nil {
 		err = fmt.Errorf("not all was delivered; do the receivers of OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN answer? %w", err)
 	}
-
-	printAccount(metrics)
-	printMetrics(metrics)
-	seen.printRecords()
-	fmt.Println("OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends all of this to a Collector.")
+	records := seen.all() // the summaries came with Shutdown
+	if verbose {
+		out.printMetrics(metrics)
+		out.printRecords(records)
+	}
+	err = errors.Join(err, out.printAccount(metrics, records))
+	out.printNext()
 	return err
+}
+
+// printNext says what to do with it.
+func (s *screen) printNext() {
+	s.heading("NEXT", "go run ./examples/quickstart, and")
+	for _, next := range []string{
+		"-v for every metric and record",
+		"REDIS_ADDR=localhost:6379 for your own Redis",
+		"SENTRY_DSN=... for an issue of each warning",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 for a Collector, with the dashboard of collector-config",
+	} {
+		s.say(plain, "     ", next)
+	}
+	s.say(plain, "   ", "README.md, \"Use it\", puts it into your service; examples/httpapi is one.")
 }
 
 // printOnce says what OpenTelemetry could not do, each thing once.
@@ -127,91 +128,11 @@ func printOnce() otel.ErrorHandlerFunc {
 	}
 }
 
-// contend runs forty requests over three keys, and returns the trace of the one
-// that waited the longest.
-func contend(ctx context.Context, tracer trace.Tracer, projects *otellock.Target) trace.TraceID {
-	var mu sync.Mutex
-	var longest time.Duration
-	var id trace.TraceID
-	var group sync.WaitGroup
-	for i := range 40 {
-		group.Go(func() {
-			ctx, span := tracer.Start(ctx, "PUT /projects/{id}")
-			defer span.End()
-			start := time.Now()
-			err := projects.Mutex(strconv.Itoa(i%3)).Do(ctx, func(ctx context.Context) error {
-				waited := time.Since(start)
-				mu.Lock()
-				if waited > longest {
-					longest, id = waited, span.SpanContext().TraceID()
-				}
-				mu.Unlock()
-				return work(ctx, tracer, 8*time.Millisecond)
-			})
-			if err != nil && !errors.Is(err, otellock.ErrContended) {
-				fmt.Println("unexpected:", err)
-			}
-		})
-	}
-	group.Wait()
-	return id
-}
-
-// overrun holds a lease for longer than it lives.
-func overrun(ctx context.Context, tracer trace.Tracer, invoices *otellock.Target) trace.TraceID {
-	ctx, span := tracer.Start(ctx, "POST /invoices/{id}/pay")
-	defer span.End()
-	err := invoices.Mutex("2026-117").Do(ctx, func(ctx context.Context) error {
-		return work(ctx, tracer, 350*time.Millisecond)
-	})
-	if err != nil {
-		fmt.Println("unexpected:", err)
-	}
-	return span.SpanContext().TraceID()
-}
-
-// outage goes on with requests while the backend is gone.
-func outage(ctx context.Context, tracer trace.Tracer, projects *otellock.Target) (ran, failed int64) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	var done, lost atomic.Int64
-	var group sync.WaitGroup
-	for worker := range 16 {
-		group.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				// The request's own context outlives the load: what ends is the
-				// load, not the request.
-				rctx, span := tracer.Start(context.WithoutCancel(ctx), "PUT /projects/{id}")
-				err := projects.Mutex(fmt.Sprint(worker, "-", i)).Do(rctx, func(ctx context.Context) error {
-					return work(ctx, tracer, 2*time.Millisecond)
-				})
-				span.End()
-				if err != nil {
-					lost.Add(1)
-				} else {
-					done.Add(1)
-				}
-			}
-		})
-	}
-	group.Wait()
-	return done.Load(), lost.Load()
-}
-
-func work(ctx context.Context, tracer trace.Tracer, d time.Duration) error {
-	_, span := tracer.Start(ctx, "work")
-	defer span.End()
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// quietWithoutEndpoint turns off the exporters that nobody pointed anywhere:
-// OpenTelemetry's default is a Collector on this host.
-func quietWithoutEndpoint() {
+// setVariables turns off the exporters that nobody pointed anywhere, for
+// OpenTelemetry's default is a Collector on this host, and samples every trace,
+// because the acts print some.
+func setVariables() {
+	os.Setenv("OTEL_TRACES_SAMPLER", "always_on")
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
 		exporterVar := "OTEL_" + signal + "_EXPORTER"
 		if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" &&
