@@ -1,0 +1,359 @@
+package campaign
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/otellock/otellock-go/internal/redistest"
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/redisbackend"
+)
+
+var (
+	runs      = flag.Int("runs", 2*len(faults), "how many seeds to run")
+	firstSeed = flag.Int("seed", 1, "the first seed")
+	atOnce    = flag.Int("at-once", 8, "how many runs at a time; most of a run is waiting")
+	slack     = flag.Duration("slack", 10*time.Second, "what a busy machine may add to the second in which all is well again")
+)
+
+const (
+	recovery = time.Second // after which a fault has left nothing behind
+	longTTL  = time.Minute // above every patience: nothing is mended by waiting for it
+	workers  = 4           // of a process
+)
+
+var ids = []string{"a", "b"}
+
+func key(id string) string { return "lock:campaign:" + id }
+
+func TestCampaign(t *testing.T) {
+	seeds := make(chan int)
+	var slowest slowest
+	var group sync.WaitGroup
+	for range *atOnce {
+		group.Go(func() {
+			for seed := range seeds {
+				t.Run("seed="+strconv.Itoa(seed), func(t *testing.T) { campaign(t, seed, &slowest) })
+			}
+		})
+	}
+	for i := range *runs {
+		seeds <- *firstSeed + i
+	}
+	close(seeds)
+	group.Wait()
+	t.Logf("%d runs; no key left, and every lock to be had, %v after the fault at the latest (%s)", *runs, slowest.took, slowest.run)
+}
+
+// campaign plays one run, with every goroutine of it labelled.
+func campaign(t *testing.T, seed int, slowest *slowest) {
+	r := newRun(t, seed)
+	label := "campaign"
+	pprof.Do(t.Context(), pprof.Labels(label, r.name), func(context.Context) {
+		r.play()
+		r.recovers(slowest)
+		r.closes()
+	})
+	r.eventually("no goroutine of the lock is left", func() bool { return !running(fmt.Sprintf("%q:%q", label, r.name)) })
+	if t.Failed() {
+		t.Logf("%s\n%s", r.name, r.history())
+	}
+}
+
+// running reports whether a goroutine with the label is in the lock.
+func running(label string) bool {
+	var stacks bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	return slices.ContainsFunc(strings.Split(stacks.String(), "\n\n"), func(stack string) bool {
+		return strings.Contains(stack, label) && strings.Contains(stack, "otellock-go/otellock.")
+	})
+}
+
+// A run is one seed: what is broken, who works, and what came of it.
+type run struct {
+	t       *testing.T
+	name    string
+	rand    *rand.Rand
+	faults  []fault
+	hurried bool
+	ttl     time.Duration
+	shorter time.Duration // what an Extend may cut a lease to
+
+	server    *redistest.Server
+	side      *redis.Client // around the wires
+	processes []*process
+	holders   holders
+	healed    time.Time
+
+	mu    sync.Mutex
+	start time.Time
+	notes []string
+}
+
+// newRun takes the first fault in turn, so that a short campaign has them all.
+func newRun(t *testing.T, seed int) *run {
+	r := &run{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 0)), start: time.Now()}
+	r.faults = []fault{faults[seed%len(faults)]}
+	if r.rand.IntN(2) == 0 {
+		if second := faults[r.rand.IntN(len(faults))]; second.name != r.faults[0].name {
+			r.faults = append(r.faults, second)
+		}
+	}
+	r.ttl, r.shorter = longTTL, 300*time.Millisecond
+	names := make([]string, len(r.faults))
+	for i, f := range r.faults {
+		names[i] = f.name
+		r.hurried = r.hurried || f.hurried
+		if f.hangs {
+			r.ttl = r.between(300*time.Millisecond, time.Second)
+		}
+	}
+	if r.rand.IntN(4) == 0 {
+		r.ttl = r.between(300*time.Millisecond, time.Second)
+	}
+	r.name = fmt.Sprintf("seed %d, %s, ttl %v", seed, strings.Join(names, " and "), r.ttl)
+
+	persistence := []string{"--appendonly", "yes", "--appendfsync", "always"}
+	if slices.ContainsFunc(r.faults, func(f fault) bool { return f.name == "kill -9, empty restart" }) {
+		persistence = nil
+	}
+	r.server = redistest.Start(t, persistence...)
+	r.side = r.server.Client(func(o *redis.Options) { o.PoolSize, o.MaxRetries = 1, -1 })
+	for i := range 2 + r.rand.IntN(2) {
+		r.processes = append(r.processes, r.newProcess(i))
+	}
+	return r
+}
+
+// A process is what a service has: a client, a wire to the server, a Locker.
+type process struct {
+	name   string
+	r      *run
+	proxy  *toxiproxy.Proxy
+	rdb    *redis.Client
+	locker *otellock.Locker
+	target *otellock.Target
+	seen   *seen
+	tally  tally
+	kept   sync.Map // leases that are left to Close
+
+	mayClose bool // before the end of the run
+	closing  atomic.Bool
+}
+
+func (r *run) newProcess(i int) *process {
+	p := &process{name: "process" + strconv.Itoa(i), r: r, proxy: newProxy(r.t, r.server.Addr), seen: newSeen(), mayClose: i == 0}
+	r.t.Cleanup(p.proxy.Stop)
+	options := redisbackend.Options(p.proxy.Listen)
+	options.PoolSize = 2 + r.rand.IntN(7)
+	p.rdb = redis.NewClient(options)
+	r.t.Cleanup(func() { _ = p.rdb.Close() })
+	backend, err := redisbackend.New(p.rdb)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	attempt := r.between(50*time.Millisecond, 250*time.Millisecond)
+	p.locker, err = otellock.New(backend, append(p.seen.options(), otellock.WithAttemptTimeout(attempt),
+		otellock.WithTTL(r.ttl), otellock.WithWait(r.between(0, time.Second)))...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if p.target, err = p.locker.Target("campaign", key("*")); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// play lets the processes work while the faults come and go.
+func (r *run) play() {
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for _, p := range r.processes {
+		for i := range workers {
+			w := &worker{process: p, rand: rand.New(rand.NewPCG(r.rand.Uint64(), 0)), name: fmt.Sprintf("%s/%d", p.name, i)}
+			group.Go(func() { w.work(stop) })
+		}
+	}
+	var ends []func()
+	for _, f := range r.faults {
+		pause(r.between(50*time.Millisecond, 300*time.Millisecond))
+		ends = append(ends, r.inflict(f))
+	}
+	lasts := r.between(100*time.Millisecond, 1500*time.Millisecond)
+	if slices.ContainsFunc(r.faults, func(f fault) bool { return f.hangs }) {
+		lasts = r.ttl + r.between(100*time.Millisecond, time.Second)
+	}
+	pause(lasts)
+	for _, end := range slices.Backward(ends) {
+		end()
+	}
+	r.healed = time.Now()
+	pause(r.between(0, 300*time.Millisecond))
+	close(stop)
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		var stacks bytes.Buffer
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		r.t.Fatalf("%s: a call has not come back in a minute\n%s\n%s", r.name, r.history(), &stacks)
+	}
+}
+
+// inflict begins a fault on the wires of one process or of all.
+func (r *run) inflict(f fault) (end func()) {
+	hit := r.processes
+	if r.rand.IntN(2) == 0 {
+		hit = hit[:1]
+	}
+	remembers := func() {}
+	if f.forgets {
+		remembers = r.holders.forgetting()
+	}
+	r.note("begin: %s, for %d of %d processes", f.name, len(hit), len(r.processes))
+	mend := f.begin(r, hit)
+	return func() {
+		mend()
+		remembers()
+		r.note("end: %s", f.name)
+	}
+}
+
+// recovers checks that soon after the faults no key is left of which nobody
+// knows, and that every process gets every lock.
+func (r *run) recovers(slowest *slowest) {
+	patience := r.healed.Add(recovery + *slack)
+	if !r.by(patience, "a key is left that nobody holds", func() bool {
+		return !slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(r.keys(), key(id)) })
+	}) {
+		r.command("FLUSHALL") // said once is enough
+	}
+	for _, p := range r.processes {
+		if p.closing.Load() {
+			continue
+		}
+		w := &worker{process: p, rand: r.rand, name: p.name + "/after"}
+		for _, id := range ids {
+			r.by(patience, p.name+" does not get the lock of "+id, func() bool { return w.gets(id) })
+		}
+	}
+	slowest.add(time.Since(r.healed), r.name)
+}
+
+// closes checks what is left when everything is over.
+func (r *run) closes() {
+	for _, p := range r.processes {
+		p.close()
+	}
+	r.by(time.Now().Add(recovery+*slack), "a key is left after Close", func() bool { return len(r.keys()) == 0 })
+	for _, p := range r.processes {
+		_ = p.rdb.Close()
+		if err := p.account(); err != nil {
+			r.violated("%v", err)
+		}
+	}
+}
+
+func (p *process) close() {
+	p.closing.Store(true)
+	p.r.holders.closing(p)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	p.r.note("%s Close: %v", p.name, p.locker.Close(ctx))
+}
+
+func (p *process) isClosed() bool { return p.closing.Load() }
+
+// keys lists the locks on the server.
+func (r *run) keys() []string {
+	keys, err := r.side.Keys(context.Background(), key("*")).Result()
+	if err != nil {
+		r.t.Fatalf("KEYS: %v", err)
+	}
+	return keys
+}
+
+// command sends a command around the wires.
+func (r *run) command(args ...any) {
+	r.t.Helper()
+	if err := r.side.Do(context.Background(), args...).Err(); err != nil {
+		r.t.Fatalf("%s: %v: %v", r.name, args, err)
+	}
+}
+
+func (r *run) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(r.rand.Int64N(int64(most-least)+1))
+}
+
+// note remembers what happened for whoever reads a violation.
+func (r *run) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, fmt.Sprintf("%8.1fms  ", float64(time.Since(r.start).Microseconds())/1000)+fmt.Sprintf(format, args...))
+}
+
+func (r *run) history() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.notes, "\n")
+}
+
+func (r *run) violated(format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	r.note("VIOLATION: %s", what)
+	r.t.Errorf("%s: %s", r.name, what)
+}
+
+// by waits for a condition until then, and calls it a violation if it does not
+// come true.
+func (r *run) by(deadline time.Time, otherwise string, holds func() bool) bool {
+	for !holds() {
+		if time.Now().After(deadline) {
+			r.violated("%s, %v after the fault: %q", otherwise, time.Since(r.healed).Round(time.Millisecond), r.keys())
+			return false
+		}
+		pause(10 * time.Millisecond)
+	}
+	return true
+}
+
+// eventually waits for what has to come true on any machine.
+func (r *run) eventually(what string, holds func() bool) {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); pause(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%s: still not: %s", r.name, what)
+		}
+	}
+}
+
+func pause(d time.Duration) { <-time.After(d) }
+
+// slowest is the run that took longest to recover.
+type slowest struct {
+	mu   sync.Mutex
+	took time.Duration
+	run  string
+}
+
+func (s *slowest) add(took time.Duration, run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if took > s.took {
+		s.took, s.run = took, run
+	}
+}
