@@ -114,12 +114,11 @@ func concurrentReleases(s *suite) {
 }
 
 func extendSetsTTL(s *suite) {
-	longer, shorter := s.key("longer"), s.key("shorter")
-	s.take(longer, "a", short)
-	s.want("Extend", s.extend(longer, "a", long), nil)
+	longer := s.inTime("longer", "a", "Extend", func(k string) error { return s.extend(k, "a", long) }, nil)
 	s.outlasts(longer, "a", 2*short)
 	s.want("Release", s.release(longer, "a"), nil)
 
+	shorter := s.key("shorter")
 	s.take(shorter, "a", long)
 	s.want("Extend", s.extend(shorter, "a", short), nil)
 	s.frees(shorter, "b", time.Now(), s.patience)
@@ -137,9 +136,7 @@ func extendOfAbsentKey(s *suite) {
 }
 
 func extendByWrongToken(s *suite) {
-	k := s.key("k")
-	s.take(k, "a", short)
-	s.want("Extend by another", s.extend(k, "b", long), otellock.ErrStolen)
+	k := s.inTime("k", "a", "Extend by another", func(k string) error { return s.extend(k, "b", long) }, otellock.ErrStolen)
 	s.frees(k, "c", time.Now(), s.patience)
 	s.want("Release", s.release(k, "c"), nil)
 }
@@ -216,7 +213,7 @@ func mutualExclusion(s *suite) {
 	k := s.key("k")
 	limit := 4 * s.patience
 	deadline := time.Now().Add(limit)
-	var counter, inside, finished atomic.Int64
+	var counter, inside, turns, finished atomic.Int64
 	together(contenders, func(id int) {
 		for round := range rounds {
 			token := fmt.Sprintf("%d/%d", id, round)
@@ -237,6 +234,7 @@ func mutualExclusion(s *suite) {
 			before := counter.Load()
 			runtime.Gosched()
 			counter.Store(before + 1)
+			turns.Add(1)
 			inside.Add(-1)
 			if err := s.release(k, token); err != nil {
 				s.Errorf("Release by the holder: %v", err)
@@ -245,8 +243,8 @@ func mutualExclusion(s *suite) {
 		}
 		finished.Add(1)
 	})
-	if n := counter.Load(); n != contenders*rounds {
-		s.Errorf("the counter is %d after %d turns: two holders at the same time", n, contenders*rounds)
+	if n := counter.Load(); n != turns.Load() {
+		s.Errorf("the counter is %d after %d turns: two holders at the same time", n, turns.Load())
 	}
 	if n := finished.Load(); n != contenders {
 		s.Errorf("%d of %d contenders got through", n, contenders)

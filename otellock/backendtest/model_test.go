@@ -126,13 +126,15 @@ func (m *model) Release(ctx context.Context, c otellock.Claim) error {
 	return err
 }
 
-// flaws are backends that the suite must not let through, each with a check
-// that has to notice.
-var flaws = []struct {
+// A flaw is a backend that the suite must not let through, with a check that has
+// to notice.
+type flaw struct {
 	name  string
 	check string
 	spoil func(*model)
-}{
+}
+
+var flaws = []flaw{
 	{"sets without looking who holds the key", "a held key is refused at once and without an error", func(m *model) {
 		m.refuse = func(lease, bool, otellock.Claim) bool { return false }
 	}},
@@ -293,7 +295,7 @@ var flaws = []struct {
 	{"works on after the context's end", "a context that has ended returns at once and does nothing", func(m *model) {
 		m.ended = func(ctx context.Context) error {
 			if ctx.Err() != nil {
-				<-time.After(2 * prompt)
+				<-time.After(time.Second)
 			}
 			return ctx.Err()
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,10 +53,20 @@ func TestEveryCheckHasAFlawToNotice(t *testing.T) {
 	}
 }
 
+func TestContendersThatGiveUpAreNotTwoHolders(t *testing.T) {
+	m := newModel()
+	i := slices.IndexFunc(flaws, func(f flaw) bool { return f.name == "never serves one of the contenders" })
+	flaws[i].spoil(m)
+	failures := verdict(t, flaws[i].check, m, 300*time.Millisecond)
+	if !strings.Contains(failures, "63 of 64 contenders got through") || strings.Contains(failures, "two holders") {
+		t.Errorf("a backend that never serves one contender is said to fail thus:\n%s", failures)
+	}
+}
+
 func TestABackendThatIsNilFailsTheTest(t *testing.T) {
 	r := &recorder{TB: t}
 	r.do(func() { newSuite(r, nil, newConfig(nil)) })
-	if r.failure == "" {
+	if !r.Failed() {
 		t.Error("nil passed")
 	}
 }
@@ -65,12 +76,12 @@ func TestFastForwardTakesThePlaceOfWaiting(t *testing.T) {
 	cfg := newConfig([]Option{WithFastForward(func(d time.Duration) { passed += d })})
 	r := &recorder{TB: t}
 	r.do(func() { leaseExpires(newSuite(r, newModel(), cfg)) })
-	if passed <= short || r.failure == "" {
-		t.Errorf("advanced by %v with the verdict %q: want a check that relies on the clock it advances", passed, r.failure)
+	if passed <= short || !r.Failed() {
+		t.Errorf("advanced by %v with the verdict %q: want a check that relies on the clock it advances", passed, r.failures)
 	}
 }
 
-// verdict runs the check of that name and returns how it failed, or "".
+// verdict runs the check of that name and returns how it failed, a line each, or "".
 func verdict(t *testing.T, name string, b otellock.Backend, patience time.Duration) string {
 	t.Helper()
 	i := slices.IndexFunc(checks, func(c check) bool { return c.name == name })
@@ -81,14 +92,14 @@ func verdict(t *testing.T, name string, b otellock.Backend, patience time.Durati
 	cfg.patience = patience
 	r := &recorder{TB: t}
 	r.do(func() { checks[i].run(newSuite(r, b, cfg)) })
-	return r.failure
+	return strings.Join(r.failures, "\n")
 }
 
 // A recorder is a test that notes how it fails instead of failing.
 type recorder struct {
 	testing.TB
-	mu      sync.Mutex
-	failure string
+	mu       sync.Mutex
+	failures []string
 }
 
 // do runs f as the body of the recorded test.
@@ -106,9 +117,7 @@ func (*recorder) Helper() {}
 func (r *recorder) Errorf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.failure == "" {
-		r.failure = fmt.Sprintf(format, args...)
-	}
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
 func (r *recorder) Fatalf(format string, args ...any) {
@@ -121,5 +130,5 @@ func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
 func (r *recorder) Failed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.failure != ""
+	return len(r.failures) > 0
 }
