@@ -50,8 +50,8 @@ type seen struct {
 	memory *memory
 }
 
-func newSeen() *seen {
-	m := &memory{}
+func newSeen(r *run) *seen {
+	m := &memory{r: r}
 	return &seen{reader: sdkmetric.NewManualReader(), logger: slog.New(m), memory: m}
 }
 
@@ -92,6 +92,7 @@ func (s *seen) sum(metric string, attributes ...string) (total int64, err error)
 
 // memory is a handler that counts records, and what they say was held back.
 type memory struct {
+	r          *run
 	mu         sync.Mutex
 	warnings   int64
 	suppressed int64
@@ -107,6 +108,7 @@ func (m *memory) Handle(_ context.Context, r slog.Record) error {
 	if r.Level == slog.LevelWarn {
 		m.warnings++
 	}
+	m.r.note("record: %s", r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "lock.report.suppressed_count" {
 			m.suppressed += a.Value.Int64()
@@ -153,7 +155,10 @@ func (p *process) account() error {
 		wrong = append(wrong, fmt.Errorf("%s: %d cleanups, want %d to %d", p.name, cleanups, least, most))
 	}
 
-	expired, lost, stolen := count(attempts, "error.type", "expired"), count(attempts, "error.type", "lost"), count(attempts, "error.type", "stolen")
+	losses := func(class string) int64 {
+		return count(attempts, outcome, "release_error", "error.type", class) + count(attempts, outcome, "extend_error", "error.type", class)
+	}
+	expired, lost, stolen := losses("expired"), losses("lost"), losses("stolen")
 	if may := p.tally.get(mayBeLost); expired+lost+stolen > may {
 		wrong = append(wrong, fmt.Errorf("%s: a false page: %d leases were called expired, %d lost, %d stolen, and only %d can have been",
 			p.name, expired, lost, stolen, may))

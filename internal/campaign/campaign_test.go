@@ -156,7 +156,7 @@ type process struct {
 }
 
 func (r *run) newProcess(i int) *process {
-	p := &process{name: "process" + strconv.Itoa(i), r: r, proxy: newProxy(r.t, r.server.Addr), seen: newSeen(), mayClose: i == 0}
+	p := &process{name: "process" + strconv.Itoa(i), r: r, proxy: newProxy(r.t, r.server.Addr), seen: newSeen(r), mayClose: i == 0}
 	r.t.Cleanup(p.proxy.Stop)
 	options := redisbackend.Options(p.proxy.Listen)
 	options.PoolSize = 2 + r.rand.IntN(7)
@@ -241,7 +241,10 @@ func (r *run) recovers(slowest *slowest) {
 	if !r.by(patience, "a key is left that nobody holds", func() bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(r.keys(), key(id)) })
 	}) {
-		r.command("FLUSHALL") // said once is enough
+		for _, id := range ids { // said once is enough
+			r.command("DEL", key(id))
+		}
+		patience = time.Now().Add(recovery + *slack)
 	}
 	for _, p := range r.processes {
 		if p.closing.Load() {
@@ -297,7 +300,7 @@ func (r *run) command(args ...any) {
 }
 
 func (r *run) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(r.rand.Int64N(int64(most-least)+1))
+	return least + time.Duration(r.rand.Int64N(int64((most-least)/time.Millisecond)+1))*time.Millisecond
 }
 
 // note remembers what happened for whoever reads a violation.

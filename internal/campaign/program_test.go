@@ -211,19 +211,22 @@ func (c *call) hold(lease *otellock.Lease, manual bool) {
 		pause(c.r.ttl + c.between(0, 50*time.Millisecond)) // too long
 	}
 	for c.chance(25) {
-		c.extend(h)
+		ttl := c.r.ttl
+		if c.chance(50) {
+			ttl = c.r.shorter
+		}
+		c.extend(h, ttl)
 		pause(c.between(0, 20*time.Millisecond))
+		if ttl == c.r.shorter && c.chance(30) {
+			pause(ttl) // too long, whether the extend was answered or not
+		}
 	}
 	c.check(c.r.holders.leave(h))
 }
 
-func (c *call) extend(h *holder) {
+func (c *call) extend(h *holder, ttl time.Duration) {
 	ctx, cancel := c.context()
 	defer cancel()
-	ttl := c.r.ttl
-	if c.chance(50) {
-		ttl = c.r.shorter
-	}
 	deadline := h.lease.Deadline()
 	err := h.lease.Extend(ctx, ttl)
 	c.r.note("%s Extend %s by %v: %v", c.worker.name, c.id, ttl, err)
