@@ -26,7 +26,7 @@ func newBackend(t testing.TB, rdb redis.UniversalClient) *redisbackend.Backend {
 func client(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	o := redisbackend.Options(addr)
-	o.PoolTimeout = time.Minute
+	o.PoolTimeout, o.DialTimeout = time.Minute, time.Minute
 	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
