@@ -76,8 +76,8 @@ func (w *worker) step(id string) {
 
 // gets tries for a lock that nobody holds.
 func (w *worker) gets(id string) bool {
-	c := &call{worker: w, id: id, name: "TryDo", try: true, failClosed: true, asked: time.Now()}
-	m := w.target.Mutex(id).With(otellock.WithFailClosed(true))
+	c := &call{worker: w, id: id, name: "TryDo", try: true, failClosed: true, brief: true, asked: time.Now()}
+	m := w.target.Mutex(id).With(otellock.WithFailClosed(true), otellock.WithTTL(longTTL), otellock.WithAttemptTimeout(longTTL/4))
 	c.run(func(fn func(context.Context) error) (bool, error) { return m.TryDo(context.Background(), fn) })
 	return c.ran > 0
 }
@@ -121,6 +121,7 @@ type call struct {
 	id         string
 	try        bool
 	failClosed bool
+	brief      bool // the work does nothing
 	asked      time.Time
 
 	ran      int
@@ -201,11 +202,19 @@ func (c *call) lease(lease *otellock.Lease, err error) {
 	c.released(c.holder)
 }
 
-// hold keeps the lease for a while, and may extend it.
+// hold works under the lease, watched.
 func (c *call) hold(lease *otellock.Lease, manual bool) {
 	h := &holder{process: c.process, id: c.id, asked: c.asked, lease: lease, manual: manual}
 	c.holder = h
 	c.check(c.r.holders.enter(h))
+	if !c.brief {
+		c.use(h)
+	}
+	c.check(c.r.holders.leave(h))
+}
+
+// use works under the lease.
+func (c *call) use(h *holder) {
 	pause(c.between(0, 20*time.Millisecond))
 	if c.chance(10) && c.r.ttl < longTTL {
 		pause(c.r.ttl + c.between(0, 50*time.Millisecond)) // too long
@@ -221,7 +230,6 @@ func (c *call) hold(lease *otellock.Lease, manual bool) {
 			pause(ttl) // too long, whether the extend was answered or not
 		}
 	}
-	c.check(c.r.holders.leave(h))
 }
 
 func (c *call) extend(h *holder, ttl time.Duration) {
