@@ -25,8 +25,9 @@ var faults = []fault{
 	{name: "every reply lost", begin: wire(replies, "timeout", nil)},
 	{name: "some requests lost", begin: wire(requests, "lossy", map[string]any{"lost": 0.4, "cut": 0.3})},
 	{name: "some replies lost", begin: wire(replies, "lossy", map[string]any{"lost": 0.4, "cut": 0.3})},
-	{name: "requests late", begin: wire(requests, "latency", map[string]any{"latency": 250, "jitter": 250})},
-	{name: "replies late", begin: wire(replies, "latency", map[string]any{"latency": 250, "jitter": 250})},
+	{name: "requests late", begin: wire(requests, "latency", map[string]any{"latency": 150, "jitter": 150})},
+	{name: "some requests very late", begin: someOf(requests, "latency", map[string]any{"latency": 500, "jitter": 300})},
+	{name: "replies late", begin: wire(replies, "latency", map[string]any{"latency": 150, "jitter": 150})},
 	{name: "reset", begin: wire(requests, "reset_peer", map[string]any{"timeout": 20})},
 	{name: "requests cut off", begin: wire(requests, "limit_data", map[string]any{"bytes": 700})},
 	{name: "replies cut off", begin: wire(replies, "limit_data", map[string]any{"bytes": 130})},
@@ -53,9 +54,18 @@ func nothing(*run, []*process) (end func()) { return func() {} }
 
 // wire poisons one direction of the wires.
 func wire(stream, kind string, attributes map[string]any) func(*run, []*process) func() {
+	return poisoned(stream, kind, 1, attributes)
+}
+
+// someOf poisons one direction of some connections.
+func someOf(stream, kind string, attributes map[string]any) func(*run, []*process) func() {
+	return poisoned(stream, kind, 0.4, attributes)
+}
+
+func poisoned(stream, kind string, share float64, attributes map[string]any) func(*run, []*process) func() {
 	return func(r *run, hit []*process) func() {
 		for _, p := range hit {
-			poison(r.t, p.proxy, kind, stream, attributes)
+			poison(r.t, p.proxy, kind, stream, share, attributes)
 		}
 		return func() {
 			for _, p := range hit {

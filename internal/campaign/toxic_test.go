@@ -26,11 +26,11 @@ func newProxy(t testing.TB, upstream string) *toxiproxy.Proxy {
 	return p
 }
 
-// poison adds a toxic to one direction of the proxy; its name is its type and
-// the direction.
-func poison(t testing.TB, p *toxiproxy.Proxy, kind, stream string, attributes map[string]any) {
+// poison adds a toxic to one direction of a share of the proxy's connections; its
+// name is its type and the direction.
+func poison(t testing.TB, p *toxiproxy.Proxy, kind, stream string, share float64, attributes map[string]any) {
 	t.Helper()
-	description, err := json.Marshal(map[string]any{"name": kind + stream, "type": kind, "stream": stream, "attributes": attributes})
+	description, err := json.Marshal(map[string]any{"name": kind + stream, "type": kind, "stream": stream, "toxicity": share, "attributes": attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
