@@ -161,15 +161,15 @@ type process struct {
 func (r *run) newProcess(i int) *process {
 	p := &process{name: "process" + strconv.Itoa(i), r: r, proxy: newProxy(r.t, r.server.Addr), seen: newSeen(r), mayClose: i == 0}
 	r.t.Cleanup(p.proxy.Stop)
+	attempt := r.between(100*time.Millisecond, 250*time.Millisecond)
 	options := redisbackend.Options(p.proxy.Listen)
-	options.PoolSize = 2 + r.rand.IntN(7)
+	options.PoolSize, options.DialTimeout, options.PoolTimeout = 2+r.rand.IntN(7), 4*attempt/5, attempt/5
 	p.rdb = redis.NewClient(options)
 	r.t.Cleanup(func() { _ = p.rdb.Close() })
 	backend, err := redisbackend.New(p.rdb)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	attempt := r.between(100*time.Millisecond, 250*time.Millisecond)
 	p.locker, err = otellock.New(tap{backend, p}, append(p.seen.options(), otellock.WithAttemptTimeout(attempt),
 		otellock.WithTTL(r.ttl), otellock.WithWait(r.between(0, time.Second)))...)
 	if err != nil {

@@ -39,7 +39,7 @@ var faults = []fault{
 	{name: "hang beyond the lease", begin: hung, hangs: true},
 	{name: "flush", begin: repeated(func(r *run) { r.command("FLUSHALL") }), forgets: true},
 	{name: "scripts forgotten", begin: repeated(func(r *run) { r.command("SCRIPT", "FLUSH") })},
-	{name: "pause", begin: switched("CLIENT PAUSE 60000 ALL", "CLIENT UNPAUSE")},
+	{name: "pause", begin: paused},
 	{name: "writes paused beyond the lease", begin: switched("CLIENT PAUSE 60000 WRITE", "CLIENT UNPAUSE"), hangs: true},
 	{name: "out of memory", begin: switched("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")},
 	{name: "read-only", begin: switched("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")},
@@ -123,6 +123,12 @@ func repeated(strike func(*run)) func(*run, []*process) func() {
 	}
 }
 
+// paused makes the server put everything off, the command to end that too.
+func paused(r *run, _ []*process) func() {
+	r.command("CLIENT", "PAUSE", r.between(200*time.Millisecond, time.Second).Milliseconds(), "ALL")
+	return func() { r.eventually("the server goes on", func() bool { return r.side.Ping(context.Background()).Err() == nil }) }
+}
+
 func passworded(r *run, _ []*process) func() {
 	r.command("CONFIG", "SET", "requirepass", "secret")
 	r.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -132,8 +138,7 @@ func passworded(r *run, _ []*process) func() {
 // wrongType puts a hash in the place of every lock.
 func wrongType(r *run, _ []*process) func() {
 	for _, id := range ids {
-		r.command("DEL", key(id))
-		r.command("HSET", key(id), "field", "value")
+		r.command("EVAL", "redis.call('DEL', KEYS[1]) return redis.call('HSET', KEYS[1], 'field', 'value')", 1, key(id))
 	}
 	return func() {
 		for _, id := range ids {
