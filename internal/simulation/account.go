@@ -1,0 +1,147 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// A counted is a series of lock.attempts.
+type counted struct{ operation, outcome string }
+
+// telemetry is what one process emits.
+type telemetry struct {
+	reader *sdkmetric.ManualReader
+	meters *sdkmetric.MeterProvider
+
+	mu         sync.Mutex
+	warnings   int64
+	suppressed int64 // as the records say
+}
+
+func newTelemetry() *telemetry {
+	x := &telemetry{reader: sdkmetric.NewManualReader()}
+	x.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(x.reader))
+	return x
+}
+
+func (x *telemetry) options(more ...otellock.Option) []otellock.Option {
+	return append(more, otellock.WithMeterProvider(x.meters), otellock.WithLogger(slog.New(x)))
+}
+
+// Handle makes telemetry a [slog.Handler] that counts the records.
+func (x *telemetry) Handle(_ context.Context, r slog.Record) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if r.Level == slog.LevelWarn {
+		x.warnings++
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == string(semconv.LockReportSuppressedCountKey) {
+			x.suppressed += a.Value.Int64()
+		}
+		return true
+	})
+	return nil
+}
+
+func (x *telemetry) Enabled(context.Context, slog.Level) bool { return true }
+func (x *telemetry) WithAttrs([]slog.Attr) slog.Handler       { return x }
+func (x *telemetry) WithGroup(string) slog.Handler            { return x }
+
+// A point is one series of a metric.
+type point struct {
+	attributes attribute.Set
+	value      int64
+}
+
+// sums are the points of every counter, by its name.
+func (x *telemetry) sums() map[string][]point {
+	var collected metricdata.ResourceMetrics
+	if err := x.reader.Collect(context.Background(), &collected); err != nil {
+		panic(err)
+	}
+	all := map[string][]point{}
+	for _, scope := range collected.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if sum, ok := m.Data.(metricdata.Sum[int64]); ok {
+				for _, p := range sum.DataPoints {
+					all[m.Name] = append(all[m.Name], point{p.Attributes, p.Value})
+				}
+			}
+		}
+	}
+	return all
+}
+
+func total(points []point) (n int64) {
+	for _, p := range points {
+		n += p.value
+	}
+	return n
+}
+
+// isAccountedFor checks at the end that the telemetry of a process tells exactly
+// what happened.
+func (w *world) isAccountedFor(p *process) {
+	sums := p.telemetry.sums()
+	got := map[counted]int64{}
+	for _, s := range sums["lock.attempts"] {
+		operation, _ := s.attributes.Value(semconv.LockOperationNameKey)
+		outcome, _ := s.attributes.Value(semconv.LockOutcomeKey)
+		got[counted{operation.AsString(), outcome.AsString()}] += s.value
+	}
+	for _, c := range []counted{
+		{"acquire", "acquired"}, {"acquire", "contended"}, {"acquire", "skipped"}, {"acquire", "canceled"}, {"acquire", "backend_error"},
+		{"extend", "extended"}, {"extend", "extend_error"},
+	} {
+		if got[c] != p.counted[c] {
+			w.violate("one count for each operation", "%s: %d of %v, want %d", p.name, got[c], c, p.counted[c])
+		}
+	}
+	released := got[counted{"release", "released"}] + got[counted{"release", "release_error"}]
+	cleaned := got[counted{"cleanup", "cleaned"}] + got[counted{"cleanup", "cleanup_error"}]
+	var releases, known, tokens, unanswered int64
+	for _, u := range w.truth.uses {
+		if u.process == p && u.protected && !u.kept && !errors.Is(u.released, otellock.ErrClosed) {
+			releases++
+			if u.lossKnown {
+				known++
+			}
+		}
+	}
+	for _, t := range w.truth.inName {
+		if t.use.process == p {
+			tokens++
+			if t.unanswered && (!t.use.granted || t.use.token != t) {
+				unanswered++
+			}
+		}
+	}
+	if released != releases {
+		w.violate("one count for each operation", "%s: %d releases, want %d", p.name, released, releases)
+	}
+	if cleaned < unanswered || cleaned > tokens {
+		w.violate("one cleanup for each token that may be left", "%s: %d, of %d tokens %d may", p.name, cleaned, tokens, unanswered)
+	}
+	for _, gauge := range []string{"lock.held", "lock.waiting"} {
+		if n := total(sums[gauge]); n != 0 {
+			w.violate("gauges return to zero", "%s: %s is %d", p.name, gauge, n)
+		}
+	}
+	failures := got[counted{"acquire", "backend_error"}] + got[counted{"release", "release_error"}] + got[counted{"extend", "extend_error"}]
+	if n := total(sums["lock.reports"]); n != failures {
+		w.violate("one report for each failure", "%s: %d reports, %d failures", p.name, n, failures)
+	}
+	if n := p.telemetry.warnings + p.telemetry.suppressed; n != failures-known {
+		w.violate("records and what they suppress are all failures", "%s: %d records and %d suppressed, %d failures", p.name, p.telemetry.warnings, p.telemetry.suppressed, failures-known)
+	}
+}

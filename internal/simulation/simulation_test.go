@@ -1,0 +1,72 @@
+package simulation_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otellock/otellock-go/internal/simulation"
+)
+
+var (
+	seed  = flag.Uint64("seed", 0, "the one seed to run, with its trace")
+	first = flag.Uint64("first", 1, "the first of the seeds to run")
+	seeds = flag.Uint64("seeds", 2000, "how many seeds to run")
+)
+
+// TestSimulation breaks no promise on any seed. Run one again with its trace:
+//
+//	go test ./internal/simulation -run TestSimulation -seed=N
+func TestSimulation(t *testing.T) {
+	if *seed != 0 {
+		replay(t, *seed)
+		return
+	}
+	start, workers := time.Now(), uint64(runtime.GOMAXPROCS(0))
+	t.Run("seeds", func(t *testing.T) {
+		for w := range workers {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				for n := w; n < *seeds; n += workers {
+					report(t, *first+n, simulation.Run(t, *first+n, nil))
+				}
+			})
+		}
+	})
+	t.Logf("%d seeds in %v", *seeds, time.Since(start).Round(time.Millisecond))
+}
+
+func replay(t *testing.T, seed uint64) {
+	r := simulation.Run(t, seed, nil)
+	t.Logf("the trace of seed %d:\n%s", seed, strings.Join(r.Trace, "\n"))
+	report(t, seed, r)
+	if len(r.Violations) > 0 {
+		small := simulation.Shrink(t, seed, nil)
+		t.Logf("the smallest part of it:\n%s", strings.Join(small.Trace, "\n"))
+	}
+}
+
+func report(t *testing.T, seed uint64, r simulation.Result) {
+	for _, v := range r.Violations {
+		t.Errorf("-seed=%d: %s", seed, v)
+	}
+}
+
+func TestASeedReplaysExactly(t *testing.T) {
+	for seed := uint64(1); seed <= 200; seed++ {
+		once, again := simulation.Run(t, seed, nil), simulation.Run(t, seed, nil)
+		if slices.Equal(once.Trace, again.Trace) {
+			continue
+		}
+		for i := range min(len(once.Trace), len(again.Trace)) {
+			if once.Trace[i] != again.Trace[i] {
+				t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i, once.Trace[i], again.Trace[i])
+			}
+		}
+		t.Fatalf("seed %d: %d and %d lines", seed, len(once.Trace), len(again.Trace))
+	}
+}

@@ -1,0 +1,213 @@
+package simulation
+
+import (
+	"errors"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock"
+)
+
+// The truth is what nobody in the world knows: what every operation was
+// answered, and what became of every token in the server.
+type truth struct {
+	*world
+	uses   []*use
+	byName map[string]*use
+	tokens map[string]*token
+	inName []*token // all tokens, in the order in which they appeared
+}
+
+// A token is one that the lock asked for.
+type token struct {
+	name   string
+	secret string
+	key    string
+	use    *use // that asked for it
+
+	granted    time.Duration // by the server; 0: never
+	expires    time.Duration
+	ttl        time.Duration // as asked for
+	end        string        // why the server has it no more
+	ended      time.Duration
+	releasedBy string // the call
+	robbed     bool   // a fault took it, or some of its time
+
+	unanswered bool          // an acquire of it was never answered
+	underway   int           // calls that the process waits for
+	idle       time.Duration // since when nobody holds it or asks for it
+}
+
+// A use is one operation that acquires, and the lease that came of it.
+type use struct {
+	step      step
+	operation operation
+	name      string
+	key       string
+	process   *process
+	nested    bool          // its context held the key already
+	deadline  time.Duration // of its context; 0: none
+
+	begun, ran, leaving, done time.Duration // 0: not yet
+	live                      time.Duration // when it was last seen to hold the lock for certain
+	runs                      int
+	protected                 bool
+	lease                     *otellock.Lease
+	token                     *token        // that was granted
+	granted                   bool          // as the process was told
+	busy, failed              int           // answers to its acquires
+	firstRelease              time.Duration // when it was sent
+	unsure                    bool          // something was never answered
+	extends                   []*extension
+	lossKnown                 bool // by an Extend
+
+	manual   bool // of Lock or TryLock
+	kept     bool // left to Close
+	saysRan  bool // what TryDo or TryLock returned
+	released error
+	err      error
+	panicked any
+	outcome  string // of the acquire
+}
+
+// An extension is one call of Extend.
+type extension struct {
+	name  string
+	ttl   time.Duration
+	begun time.Duration
+	asked int // calls of the backend
+	queue int // extends of the lease under way, with this one
+	err   error
+	done  bool
+}
+
+func (x *truth) token(name string, claim otellock.Claim, operation string) *token {
+	t, ok := x.tokens[name]
+	if !ok {
+		u := x.byName[operation]
+		if u == nil { // the newcomer's
+			u = &use{name: operation}
+		}
+		t = &token{name: name, secret: claim.Token, key: claim.Key, use: u}
+		x.tokens[name] = t
+		x.inName = append(x.inName, t)
+	}
+	return t
+}
+
+func (x *truth) begins(u *use) {
+	u.begun = x.now()
+	x.uses = append(x.uses, u)
+	x.byName[u.name] = u
+	x.log(u.name, "%s %s begins: wait %v, deadline %v, cancel %v, ttl %v, closed %t", u.operation.name, u.key,
+		u.step.Wait, u.step.Deadline, u.step.Cancel, u.step.TTL, u.step.Closed)
+}
+
+// sent is when the process has asked the backend.
+func (x *truth) sent(c *call) {
+	x.log(c.name, "is sent, ttl %v", c.claim.TTL)
+	c.token.underway++
+	u := c.token.use
+	switch c.kind {
+	case release:
+		if u.token == c.token && u.firstRelease == 0 {
+			u.firstRelease = x.now()
+		}
+	case extend:
+		for _, e := range u.extends {
+			if !e.done {
+				e.asked++
+				break
+			}
+		}
+	}
+}
+
+// answered is when the process has its answer, or knows that there is none.
+func (x *truth) answered(c *call, r reply) {
+	t := c.token
+	t.underway--
+	t.idle = x.now()
+	u := t.use
+	silent := r.err != nil && unanswered(r.err)
+	switch {
+	case c.kind == acquire && r.err != nil:
+		t.unanswered = t.unanswered || silent
+		u.unsure = u.unsure || silent
+		u.failed++
+	case c.kind == acquire && r.granted:
+		u.granted, u.token = true, t
+	case c.kind == acquire:
+		u.busy++
+	case silent:
+		u.unsure = true
+	}
+}
+
+func unanswered(err error) bool {
+	var c classed
+	return !errors.As(err, &c) && !errors.Is(err, errRefused)
+}
+
+// runs is when the work begins.
+func (x *truth) runs(u *use, lease *otellock.Lease, protected bool) {
+	u.ran = x.now()
+	u.runs++
+	u.lease, u.protected = lease, protected
+	what := "unprotected"
+	if protected {
+		what = "under " + u.token.name
+	}
+	x.log(u.name, "runs %s", what)
+	x.checkRun(u)
+}
+
+func (x *truth) releasing(u *use) {
+	u.leaving = x.now()
+	x.log(u.name, "the work ends")
+}
+
+func (x *truth) keeps(u *use) {
+	u.kept, u.leaving = u.protected, 0
+	x.log(u.name, "keeps the lease")
+}
+
+func (x *truth) extends(u *use, e *extension) {
+	e.begun, e.queue = x.now(), 1
+	for _, other := range u.extends {
+		if !other.done {
+			e.queue++
+		}
+	}
+	u.extends = append(u.extends, e)
+	x.log(e.name, "Extend of %s begins, ttl %v", u.name, e.ttl)
+}
+
+func (x *truth) extended(u *use, e *extension, err error) {
+	e.done, e.err = true, err
+	x.log(e.name, "Extend of %s: %v", u.name, err)
+	x.checkExtend(u, e)
+}
+
+// returned is when the operation is over.
+func (x *truth) returned(u *use, err error, ended bool) {
+	u.done, u.err = x.now(), err
+	if u.token != nil {
+		u.token.idle = x.now()
+	}
+	x.log(u.name, "returns %v; Release %v; panic %v", err, u.released, u.panicked)
+	x.checkReturn(u, ended)
+}
+
+// isHeld reports whether the process holds the lease, as it was told.
+func (u *use) isHeld() bool {
+	return u.protected && u.leaving == 0 && !u.process.closing
+}
+
+// isWanted reports whether somebody holds the token, asks for it or returns it.
+func (t *token) isWanted() bool {
+	u := t.use
+	if u.runs == 0 && u.done == 0 { // still acquiring
+		return !u.granted || u.token == t
+	}
+	return u.protected && u.token == t && (u.done == 0 || u.kept && !u.process.closed)
+}
