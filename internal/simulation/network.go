@@ -26,6 +26,7 @@ type call struct {
 	claim    otellock.Claim
 	token    *token
 	name     string
+	asked    time.Duration
 	deadline time.Duration
 	reply    chan reply
 
@@ -77,7 +78,8 @@ func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply
 	token := c.names.token(claim.Token, operationOf(ctx))
 	name := token + "/" + string(kind)
 	deadline, _ := ctx.Deadline()
-	out := &call{world: c.world, process: c.process, kind: kind, claim: claim, deadline: deadline.Sub(c.start), reply: make(chan reply, 1)}
+	out := &call{world: c.world, process: c.process, kind: kind, claim: claim,
+		asked: c.now(), deadline: deadline.Sub(c.start), reply: make(chan reply, 1)}
 	number := c.names.number(name)
 	out.name = fmt.Sprintf("%s#%d", name, number)
 	operation := operationOf(ctx)

@@ -101,7 +101,7 @@ func (s *server) judge(c *call, done otellock.Claim) (granted bool, err error) {
 		if t.end != "" || t.granted == 0 {
 			t.granted = s.now()
 		}
-		t.end, t.expires, t.ttl = "", s.now()+done.TTL, c.claim.TTL
+		t.end, t.expires, t.longest = "", s.now()+done.TTL, max(t.longest, c.claim.TTL)
 		s.leases[t.key] = t
 		return true, nil
 	case c.kind == acquire:
@@ -111,7 +111,7 @@ func (s *server) judge(c *call, done otellock.Claim) (granted bool, err error) {
 	case held != t:
 		return false, otellock.ErrStolen
 	case c.kind == extend:
-		t.expires, t.ttl = s.now()+done.TTL, c.claim.TTL
+		t.expires, t.longest = s.now()+done.TTL, max(t.longest, c.claim.TTL)
 	case c.kind == release:
 		s.forget(t, "released")
 		t.releasedBy = c.name

@@ -132,7 +132,11 @@ func (w *world) begin() {
 func (a *actor) calm() {
 	done := make(chan struct{})
 	a.note(func() {
-		a.toProcess(a.process, max(a.now(), a.weather.until)+patience+2*instants, func() { close(done) })
+		at := max(a.now(), a.weather.until)
+		for _, f := range a.plan.Faults {
+			at = max(at, f.To) // also where it has yet to begin
+		}
+		a.toProcess(a.process, at+patience+2*instants, func() { close(done) })
 	})
 	<-done
 }
@@ -148,8 +152,9 @@ func (a *actor) closes() {
 	took := a.now() - begun
 	a.note(func() {
 		p.closed = true
+		p.cutOff = errors.Is(err, context.DeadlineExceeded)
 		a.log(p.name, "Close: %v", err)
-		if p.plan.CloseAt == 0 && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, otellock.ErrBackend)) {
+		if p.plan.CloseAt == 0 && (p.cutOff || errors.Is(err, otellock.ErrBackend)) {
 			a.violate("Close in fair weather succeeds", "%s: %v", p.name, err)
 		}
 		if took > 2*time.Second+p.plan.AttemptTimeout+instants {

@@ -26,7 +26,7 @@ type token struct {
 
 	granted    time.Duration // by the server; 0: never
 	expires    time.Duration
-	ttl        time.Duration // as asked for
+	longest    time.Duration // time to live that was asked for
 	end        string        // why the server has it no more
 	ended      time.Duration
 	releasedBy string // the call
@@ -128,9 +128,10 @@ func (x *truth) answered(c *call, r reply) {
 	t.underway--
 	t.idle = x.now()
 	u := t.use
-	silent := r.err != nil && unanswered(r.err)
+	late := r.granted && x.now()-c.asked >= c.claim.TTL // a lease that may be over counts as no answer
+	silent := late || r.err != nil && unanswered(r.err)
 	switch {
-	case c.kind == acquire && r.err != nil:
+	case c.kind == acquire && (late || r.err != nil):
 		t.unanswered = t.unanswered || silent
 		u.unsure = u.unsure || silent
 		u.failed++
