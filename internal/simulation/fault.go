@@ -62,7 +62,7 @@ var faults = []faultKind{
 		j.refused = syscall.ECONNREFUSED
 	}},
 	{name: "no free connection", longest: time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-		j.refused = classed("pool_exhausted")
+		j.refused, j.back = classed("pool_exhausted"), spread(r, 30*time.Millisecond)
 	}},
 	{name: "server loads its data", longest: time.Second,
 		begin: func(w *world, f *fault) { w.server.answers = classed("LOADING") },

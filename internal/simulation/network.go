@@ -112,8 +112,8 @@ func (c *call) send() {
 	c.struck = j.struck
 	switch {
 	case j.refused != nil:
-		c.log(c.name, "is refused")
-		c.returns(0, reply{err: j.refused})
+		c.log(c.name, "is not sent")
+		c.returns(j.back, reply{err: j.refused})
 		return
 	case j.loseRequest:
 		c.log(c.name, "is lost on its way")
