@@ -29,9 +29,40 @@ type hold struct {
 	shortest  time.Duration // time to live of any attempt that may still land
 	lost      *Error        // what Extend found
 	releasing bool
+	ending    bool          // by its holder, by Close, or as garbage
+	over      bool          // the end has come
+	ended     chan struct{} // closed then; nil where nobody waits for it
 
-	end    sync.Once // of the lease: by its holder, by Close, or as garbage
-	result error     // of the end
+	result error // of the end
+}
+
+// end calls f unless the lease is ending, and returns when the end has come. It
+// is a sync.Once that waits on a channel, because f calls the backend: virtual
+// time passes while a goroutine waits for a channel, and not for a mutex.
+func (h *hold) end(f func()) {
+	h.mu.Lock()
+	if h.ending {
+		if !h.over && h.ended == nil {
+			h.ended = make(chan struct{})
+		}
+		over, ended := h.over, h.ended
+		h.mu.Unlock()
+		if !over {
+			<-ended
+		}
+		return
+	}
+	h.ending = true
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.over = true
+		if h.ended != nil {
+			close(h.ended)
+		}
+	}()
+	f()
 }
 
 // holds reports whether the lease is there, as far as this process knows.

@@ -17,7 +17,7 @@ func (h *hold) release(ctx context.Context) error {
 	}
 	var span trace.Span
 	var f failure
-	h.end.Do(func() { ctx, span, f = h.endByHolder(ctx) })
+	h.end(func() { ctx, span, f = h.endByHolder(ctx) })
 	if span != nil && h.result != nil { // after the end: a handler of the report may look at the lease
 		h.fail(ctx, span, f)
 	}
@@ -63,7 +63,7 @@ func (h *hold) endByHolder(ctx context.Context) (context.Context, trace.Span, fa
 
 // endByClose ends the lease as Close does.
 func (h *hold) endByClose(ctx context.Context) {
-	h.end.Do(func() {
+	h.end(func() {
 		defer h.conclude(ctx)
 		h.result = h.newError(opRelease, "closed", ErrClosed, nil)
 		family := h.settings.family
@@ -81,7 +81,7 @@ func (h *hold) endByClose(ctx context.Context) {
 // endAsGarbage ends a lease that nobody can release any more. The backend is not
 // touched: the collector may run while the critical section still does.
 func (h *hold) endAsGarbage() {
-	h.end.Do(func() {
+	h.end(func() {
 		ctx := context.Background()
 		h.conclude(ctx)
 		h.settings.family.done(ctx, abandoned)
