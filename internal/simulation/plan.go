@@ -13,6 +13,7 @@ type plan struct {
 	Latency       time.Duration // one way, in fair weather
 	HonoursCancel bool          // the client returns when its caller cancels, or only at the deadline
 	Rate          float64       // of the server's clock
+	PlainFirst    bool          // a first attempt does not recognise its own token, as SET NX
 	Keys          int
 	Processes     []processPlan
 	Actors        []actorPlan
@@ -57,6 +58,7 @@ func newPlan(seed uint64) plan {
 		Latency:       pick(r, time.Millisecond, 4*time.Millisecond, 15*time.Millisecond),
 		HonoursCancel: r.IntN(2) == 0,
 		Rate:          pick(r, 1, 1, 0.9, 1.05),
+		PlainFirst:    r.IntN(2) == 0,
 		Keys:          1 + r.IntN(3),
 	}
 	for range 1 + r.IntN(3) {

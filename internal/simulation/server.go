@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -29,9 +28,9 @@ type server struct {
 }
 
 // A Fault breaks the server on purpose, to see that the simulation notices. It
-// may change the request, and says whether the server's answer is turned into
-// success without anything being done.
-type Fault func(kind kind, c *otellock.Claim, holder string, r *rand.Rand) (pretend bool)
+// sees each request that is executed and the token that holds its key, may change
+// the request, and may ask the server to pretend that it did what was asked.
+type Fault func(kind string, c *otellock.Claim, holder string) (pretend bool)
 
 // lifetime is what a time to live lasts by the processes' clocks.
 func (s *server) lifetime(ttl time.Duration) time.Duration {
@@ -63,6 +62,9 @@ func (s *server) execute(c *call) (granted bool, err error) {
 	if s.answers != nil {
 		return false, s.answers
 	}
+	if c.kind == acquire && !c.claim.Again && s.plan.PlainFirst && s.holder(c.claim.Key) == c.token {
+		return false, nil
+	}
 	claim, ctx := c.claim, context.Background()
 	claim.TTL = s.lifetime(claim.TTL)
 	if s.fault != nil {
@@ -70,7 +72,7 @@ func (s *server) execute(c *call) (granted bool, err error) {
 		if t := s.holder(c.claim.Key); t != nil {
 			holder = t.secret
 		}
-		if s.fault(c.kind, &claim, holder, s.random(c.name)) {
+		if s.fault(string(c.kind), &claim, holder) {
 			return c.kind == acquire, nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otellock/otellock-go/internal/simulation"
+	"github.com/otellock/otellock-go/otellock"
 )
 
 var (
@@ -31,7 +32,7 @@ func TestSimulation(t *testing.T) {
 		for w := range workers {
 			t.Run(fmt.Sprint(w), func(t *testing.T) {
 				t.Parallel()
-				for n := w; n < *seeds; n += workers {
+				for n := w; n < *seeds && !t.Failed(); n += workers {
 					report(t, *first+n, simulation.Run(t, *first+n, nil))
 				}
 			})
@@ -68,5 +69,47 @@ func TestASeedReplaysExactly(t *testing.T) {
 			}
 		}
 		t.Fatalf("seed %d: %d and %d lines", seed, len(once.Trace), len(again.Trace))
+	}
+}
+
+// A simulation that finds nothing wrong with a broken server would find nothing.
+func TestABrokenServerIsNoticed(t *testing.T) {
+	for _, broken := range []struct {
+		name    string
+		fault   simulation.Fault
+		promise string
+	}{
+		{"it grants what another holds", func(kind string, c *otellock.Claim, holder string) bool {
+			return kind == "acquire" && holder != "" && holder != c.Token
+		}, "a live lease is in the server"},
+		{"it releases without comparing", func(kind string, c *otellock.Claim, holder string) bool {
+			if kind == "release" && holder != "" {
+				c.Token = holder
+			}
+			return false
+		}, "a live lease is in the server"},
+		{"it releases nothing", func(kind string, c *otellock.Claim, holder string) bool {
+			return kind == "release"
+		}, "no key is left behind"},
+		{"its leases are short", func(kind string, c *otellock.Claim, holder string) bool {
+			c.TTL -= c.TTL / 3
+			return false
+		}, "Deadline never says more than the server holds"},
+		{"it extends nothing", func(kind string, c *otellock.Claim, holder string) bool {
+			return kind == "extend"
+		}, "Deadline never says more than the server holds"},
+	} {
+		t.Run(broken.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := uint64(1); seed <= 200; seed++ {
+				for _, v := range simulation.Run(t, seed, broken.fault).Violations {
+					if strings.HasPrefix(v, broken.promise) {
+						t.Logf("noticed by seed %d: %s", seed, v)
+						return
+					}
+				}
+			}
+			t.Errorf("200 seeds break no promise %q", broken.promise)
+		})
 	}
 }
