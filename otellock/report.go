@@ -23,7 +23,7 @@ type failure struct {
 	outcome outcome
 	policy  policy
 	class   string
-	at      time.Time
+	at      time.Time // set by fail
 	held    time.Duration // 0 at acquire
 	retries int
 	known   bool // Extend has reported this loss already

@@ -157,7 +157,7 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 func suppressedAttrs(c *window.Claim) []slog.Attr {
 	return []slog.Attr{
 		slog.Int64(string(semconv.LockReportSuppressedCountKey), int64(c.Suppressed)),
-		slog.String(string(semconv.LockReportSuppressedSinceKey), c.Since.UTC().Format(time.RFC3339Nano)),
+		slog.String(string(semconv.LockReportSuppressedSinceKey), window.FormatTime(c.Since)),
 		slog.Any(string(semconv.LockReportSuppressedErrorTypesKey), append([]string{}, c.ErrorTypes...)),
 	}
 }
@@ -210,7 +210,7 @@ func (to summaryTemplate) say(c *window.Claim) error {
 	if to.handler == nil || !to.handler.Enabled(ctx, slog.LevelInfo) {
 		return errNoSummary
 	}
-	record := slog.NewRecord(time.Now(), slog.LevelInfo, "lock warnings held back: "+c.Target, 0)
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, window.SummaryMessage(c.Action, c.Target), 0)
 	record.AddAttrs(
 		slog.String(string(semconv.LockActionKey), c.Action),
 		slog.String(string(semconv.LockTargetKey), c.Target),

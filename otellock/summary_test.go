@@ -40,3 +40,33 @@ func TestAStuckSummaryHoldsUpNoOther(t *testing.T) {
 		_ = l.Close(context.Background())
 	})
 }
+
+// What the console says of suppressed warnings is, word for word, what the
+// throttle of a log pipeline says: a reader searches for one text.
+func TestASummaryOnTheConsoleReadsLikeTheThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted()
+		l := newTelemetry().locker(t, b)
+		var stderr console
+		m := declare(t, l, "projects").Mutex("7").With(otellock.WithLogger(slog.New(stderr.handler())))
+		b.Fail(errRefused)
+		time.Sleep(1234567 * time.Nanosecond)
+		for range 3 {
+			_ = m.Do(t.Context(), nothing)
+		}
+		time.Sleep(time.Hour)
+		records := stderr.all()
+		if len(records) != 2 {
+			t.Fatalf("%d records, want a warning and a summary", len(records))
+		}
+		if got, want := records[1].Message, "repeated warnings suppressed: backend_error, projects"; got != want {
+			t.Errorf("the summary says %q, want %q", got, want)
+		}
+		for _, r := range records {
+			if got, want := attrOf(r, "lock.report.suppressed_since"), "2000-01-01T00:00:00.001Z"; got != want {
+				t.Errorf("%v: suppressed since %v, want %v", r.Level, got, want)
+			}
+		}
+		_ = l.Close(t.Context())
+	})
+}

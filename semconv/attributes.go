@@ -127,10 +127,10 @@ const (
 
 	// LockReportSuppressedSinceKey is the attribute
 	// "lock.report.suppressed_since". When the last record of this action and
-	// target went out, RFC 3339 in UTC.
+	// target went out, RFC 3339 in UTC with milliseconds.
 	//
 	// Type: string
-	// Examples: "2026-11-22T03:14:07Z"
+	// Examples: "2026-11-22T03:14:07.000Z"
 	LockReportSuppressedSinceKey = attribute.Key("lock.report.suppressed_since")
 
 	// LockReportSuppressedErrorTypesKey is the attribute
@@ -239,7 +239,7 @@ func LockReportSuppressedCount(val int) attribute.KeyValue {
 
 // LockReportSuppressedSince returns the attribute
 // "lock.report.suppressed_since". When the last record of this action and
-// target went out, RFC 3339 in UTC.
+// target went out, RFC 3339 in UTC with milliseconds.
 func LockReportSuppressedSince(val string) attribute.KeyValue {
 	return LockReportSuppressedSinceKey.String(val)
 }

@@ -28,7 +28,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockHoldDuration(0.1),
 		semconv.LockHoldUtilization(0.01),
 		semconv.LockReportSuppressedCount(7),
-		semconv.LockReportSuppressedSince("2026-11-22T03:14:07Z"),
+		semconv.LockReportSuppressedSince("2026-11-22T03:14:07.000Z"),
 		semconv.LockReportSuppressedErrorTypes("timeout", "eof"),
 		semconv.LockReportMergedRecords(40),
 		semconv.LockOperationNameAcquire,

@@ -36,7 +36,7 @@ func ExampleNewProcessor() {
 	// Output:
 	// WARN lock backend failed, held back before it: 0
 	// ERROR not the throttle's business
-	// INFO lock failures held back: projects, backend_error, held back before it: 9999
+	// INFO repeated warnings suppressed: backend_error, projects, held back before it: 9999
 }
 
 // A caller that asks the gate first does not build records in vain.

@@ -14,13 +14,11 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-const sinceLayout = "2006-01-02T15:04:05.000Z07:00" // RFC 3339, sortable as text
-
 // carried is what a record says of those held back before it.
 func carried(c *window.Claim) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		semconv.LockReportSuppressedCountKey.Int64(toInt64(c.Suppressed)),
-		semconv.LockReportSuppressedSince(c.Since.UTC().Format(sinceLayout)),
+		semconv.LockReportSuppressedSince(window.FormatTime(c.Since)),
 		semconv.LockReportSuppressedErrorTypes(c.ErrorTypes...),
 	}
 }
@@ -101,7 +99,7 @@ func newSummary(c *window.Claim) (sdklog.Record, error) {
 		return sdklog.Record{}, errNoTemplate
 	}
 	record, now := t.Clone(), time.Now()
-	record.SetBody(attribute.StringValue("lock failures held back: " + c.Target + ", " + c.Action))
+	record.SetBody(attribute.StringValue(window.SummaryMessage(c.Action, c.Target)))
 	record.SetTimestamp(now)
 	record.SetObservedTimestamp(now)
 	attrs := append([]attribute.KeyValue{semconv.LockActionKey.String(c.Action), semconv.LockTarget(c.Target)}, carried(c)...)

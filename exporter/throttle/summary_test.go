@@ -48,7 +48,7 @@ func TestASummarySaysWhatIsTrueOfTheKeyAlone(t *testing.T) {
 		}
 		at := time.Date(2000, 1, 1, 0, 1, 1, 0, time.UTC)
 		if got.EventName() != "lock.report.summary" || got.Severity() != log.SeverityInfo || got.SeverityText() != "INFO" ||
-			got.Body().AsString() != "lock failures held back: projects, backend_error" ||
+			got.Body().AsString() != "repeated warnings suppressed: backend_error, projects" ||
 			!got.Timestamp().Equal(at) || !got.ObservedTimestamp().Equal(at) {
 			t.Errorf("%q %v %q %v %v", got.EventName(), got.Severity(), got.Body().AsString(), got.Timestamp(), got.ObservedTimestamp())
 		}
