@@ -27,5 +27,5 @@ func ExampleSetup() {
 	}()
 
 	// otel.Tracer, otel.Meter and every library that uses them work from here
-	// on. For otellock: otellock.WithReportGate(telemetry.ReportGate).
+	// on. For otellock: otellock.WithThrottle(telemetry).
 }

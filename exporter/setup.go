@@ -230,19 +230,26 @@ func (t *Telemetry) newLogChain(ctx context.Context, cfg config, metrics *sdkmet
 		exporters = append(exporters, sentry)
 	}
 
-	fan := &logFanOut{destinations: cfg.logProcessors}
-	for _, e := range exporters {
-		batch := sdklog.NewBatchProcessor(boundLogExporter{e, t.lifetime})
-		fan.destinations = append(fan.destinations[:len(fan.destinations):len(fan.destinations)], batch)
+	var destinations []sdklog.Processor
+	var shutdowns []task
+	add := func(p sdklog.Processor) {
+		destinations = append(destinations, eventNameProcessor{next: p})
+		shutdowns = append(shutdowns, task{run: p.Shutdown})
 	}
-	if len(fan.destinations) == 0 {
+	for _, p := range cfg.logProcessors {
+		add(p)
+	}
+	for _, e := range exporters {
+		add(sdklog.NewBatchProcessor(boundLogExporter{e, t.lifetime}))
+	}
+	if len(destinations) == 0 {
 		return nil, nil
 	}
 
-	throttled, err := throttle.NewProcessor(eventNameProcessor{next: fan},
-		append([]throttle.Option{throttle.WithMeterProvider(metrics)}, cfg.throttle...)...)
+	throttled, err := throttle.NewProcessorWith(
+		append([]throttle.Option{throttle.WithMeterProvider(metrics)}, cfg.throttle...), destinations...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("exporter: WithThrottle: %w", err), fan.Shutdown(ctx))
+		return nil, errors.Join(fmt.Errorf("exporter: WithThrottle: %w", err), concurrently(ctx, shutdowns...))
 	}
 	t.throttle = throttled
 	return throttled, nil

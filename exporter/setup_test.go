@@ -185,8 +185,8 @@ func TestNoneMeansNoLoggerIsEnabled(t *testing.T) {
 	if n := len(r.Requests()); n != 0 {
 		t.Errorf("%d requests were sent", n)
 	}
-	if suppress := tel.ReportGate("lock.backend_error", "projects"); suppress == nil {
-		t.Error("ReportGate returned nil")
+	if tel.Suppress(time.Now(), "backend_error", "projects", "timeout") {
+		t.Error("suppressed a record without a throttle")
 	}
 }
 
@@ -240,8 +240,8 @@ func TestDisabledSDKEmitsNothingAndKeepsThePropagators(t *testing.T) {
 	if got := fields(tel.Propagator()); !slices.Equal(got, []string{"baggage"}) {
 		t.Errorf("propagator fields are %s", got)
 	}
-	if tel.ReportGate("a", "t")(time.Now(), "timeout") {
-		t.Error("a gate without a throttle held something back")
+	if tel.Suppress(time.Now(), "a", "t", "timeout") {
+		t.Error("suppressed a record without a throttle")
 	}
 }
 

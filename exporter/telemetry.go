@@ -57,17 +57,12 @@ func (t *Telemetry) LoggerProvider() log.LoggerProvider { return t.loggers }
 // baggage by default.
 func (t *Telemetry) Propagator() propagation.TextMapPropagator { return t.propagator }
 
-// ReportGate tells a caller that reports about (action, target) whether a
-// report made now would be held back by the throttle, and counts it as held
-// back if so. It is what otellock.WithReportGate takes: a failing lock asks
-// before it builds a record. The returned function is never nil and safe for
-// concurrent use; resolve it once per target and keep it. Without a throttle
-// (no destination for log records) nothing is held back.
-func (t *Telemetry) ReportGate(action, target string) func(now time.Time, errorType string) bool {
-	if t.throttle == nil {
-		return func(time.Time, string) bool { return false }
-	}
-	return t.throttle.ReportGate(action, target)
+// Suppress reports whether a record of this failure at that time would be
+// suppressed by the throttle, and counts it if so: a failing lock asks before it
+// builds a record. The method fits otellock.WithThrottle. Without a throttle (no
+// destination for log records) it returns false.
+func (t *Telemetry) Suppress(at time.Time, action, target, errorType string) bool {
+	return t.throttle != nil && t.throttle.Suppress(at, action, target, errorType)
 }
 
 // ForceFlush exports what is pending in all three signals and joins their

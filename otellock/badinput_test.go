@@ -299,7 +299,7 @@ func TestANilFunctionIsRefusedBeforeTheLockIsTaken(t *testing.T) {
 func TestNilOptionsAreIgnored(t *testing.T) {
 	x := newTelemetry()
 	l := newLocker(t, memorybackend.New(), x.options(nil,
-		otellock.WithLogger(nil), otellock.WithReportGate(nil), otellock.WithBackendName(""))...)
+		otellock.WithLogger(nil), otellock.WithThrottle(nil), otellock.WithBackendName(""))...)
 	target := newTarget(t, l, "projects", "lock:projects:*", nil, otellock.WithLogger(nil))
 	expectUsable(t, target.Mutex("1").With(nil))
 	if got := x.attempts(t); got[attempt{operation: "acquire", outcome: "acquired"}] == 0 {

@@ -213,20 +213,21 @@ func (f *floor) limit(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // BenchmarkFailingDo is a Do of which the backend fails, inside the
-// throttle's window, with spans and metrics on: without the gate its record is
-// built and then held back, with the gate it is not built. The first warning has
+// throttle's window, with spans and metrics on: without WithThrottle its record is
+// built and then held back, with it it is not built. The first warning has
 // passed before the clock starts.
 func BenchmarkFailingDo(b *testing.B) {
 	for _, gated := range []bool{true, false} {
 		name := "throttle"
 		if gated {
-			name = "gate"
+			name = "WithThrottle"
 		}
 		b.Run(name, func(b *testing.B) {
 			tracers := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
 			meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
-			p, err := throttle.NewProcessor(sdklog.NewSimpleProcessor(&logMemory{}),
-				throttle.WithMeterProvider(meters), throttle.WithWindow(time.Hour))
+			p, err := throttle.NewProcessorWith(
+				[]throttle.Option{throttle.WithMeterProvider(meters), throttle.WithWindow(time.Hour)},
+				sdklog.NewSimpleProcessor(&logMemory{}))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -235,7 +236,7 @@ func BenchmarkFailingDo(b *testing.B) {
 				otellock.WithLoggerProvider(sdklog.NewLoggerProvider(sdklog.WithProcessor(p))),
 			}
 			if gated {
-				opts = append(opts, otellock.WithReportGate(p.ReportGate))
+				opts = append(opts, otellock.WithThrottle(p))
 			}
 			backend := memorybackend.New()
 			backend.Fail(errRefused)

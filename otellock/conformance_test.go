@@ -64,8 +64,9 @@ func TestTelemetryIsWhatTheRegistryDefines(t *testing.T) {
 // newThrottledTelemetry has the throttle before the log records, as exporter has.
 func newThrottledTelemetry(t *testing.T, keys int) *telemetry {
 	tel := newTelemetry()
-	p, err := throttle.NewProcessor(sdklog.NewSimpleProcessor(tel.logs),
-		throttle.WithMeterProvider(tel.meters), throttle.WithMaxKeys(keys))
+	p, err := throttle.NewProcessorWith(
+		[]throttle.Option{throttle.WithMeterProvider(tel.meters), throttle.WithMaxKeys(keys)},
+		sdklog.NewSimpleProcessor(tel.logs))
 	if err != nil {
 		t.Fatal(err)
 	}

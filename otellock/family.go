@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -26,8 +25,6 @@ type family struct {
 	acquireTime [outcomes][]metric.RecordOption // nil where the outcome is not recorded
 	targetOnly  []metric.RecordOption
 	gauge       []metric.AddOption
-
-	suppress [3]func(now time.Time, errorType string) bool // by failing operation; nil without a gate
 
 	plain   [outcomes][]metric.AddOption                 // series without a failure
 	counted atomic.Pointer[map[count][]metric.AddOption] // the others, made at their first use
@@ -137,11 +134,6 @@ func newFamily(l *Locker, name string, pattern keyPattern) *family {
 	}
 	f.targetOnly = []metric.RecordOption{set(target, backend)}
 	f.gauge = []metric.AddOption{set(target, backend)}
-	if l.gate != nil {
-		for op := range f.suppress {
-			f.suppress[op] = opened(l.gate, actionOf(operation(op)), name)
-		}
-	}
 	f.counted.Store(&map[count][]metric.AddOption{})
 	return f
 }

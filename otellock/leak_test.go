@@ -481,7 +481,7 @@ func TestNothingLeaksFromRedis(t *testing.T) {
 	console := &syncBuffer{}
 	l := newLocker(t, backend, otellock.WithTracerProvider(tel.TracerProvider()),
 		otellock.WithMeterProvider(tel.MeterProvider()), otellock.WithLoggerProvider(tel.LoggerProvider()),
-		otellock.WithReportGate(tel.ReportGate), otellock.WithAttemptTimeout(5*time.Second))
+		otellock.WithThrottle(tel), otellock.WithAttemptTimeout(5*time.Second))
 	loggers := []*slog.Logger{nil, slog.New(slog.NewJSONHandler(console, nil))}
 	tokens := map[string]bool{}
 	for i, code := range []string{"ERR", "LOADING", "WRONGTYPE", "READONLY", "NOTACODE", markServer} {

@@ -24,7 +24,7 @@ type Locker struct {
 	instruments
 	spanEvents bool
 	logs       log.LoggerProvider // nil: the global one, at the time of a report
-	gate       reportGate
+	throttle   Throttle
 
 	config lockConfig
 
@@ -68,7 +68,7 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		instruments: newInstruments(c.tracerProvider, c.meterProvider),
 		spanEvents:  c.spanEvents,
 		logs:        c.loggerProvider,
-		gate:        c.gate,
+		throttle:    c.throttle,
 		config:      c.lock,
 		declared:    map[string]*family{},
 		derived:     map[string]*settings{},

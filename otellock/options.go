@@ -28,7 +28,7 @@ type lockerConfig struct {
 	loggerProvider log.LoggerProvider
 	spanEvents     bool
 	backendName    string
-	gate           reportGate
+	throttle       Throttle
 }
 
 type lockConfig struct {
@@ -202,16 +202,20 @@ func WithBackendName(name string) Option {
 	return option(func(c *lockerConfig) { c.backendName = name })
 }
 
-type reportGate = func(action, target string) (suppress func(now time.Time, errorType string) bool)
+// A Throttle suppresses warnings that repeat themselves. It must be safe for
+// concurrent use. One that panics suppresses nothing.
+type Throttle interface {
+	// Suppress reports whether a record of this failure at that time would be
+	// suppressed, and counts it if so.
+	Suppress(at time.Time, action, target, errorType string) bool
+}
 
-// WithReportGate lets a failing lock skip building a warning that the throttle
-// behind the logger provider would hold back. The gate is asked once for each
-// action of a target; what it returns says whether a report at that time would
-// be held back, and counts it if so. Hand in the ReportGate method of that very
-// throttle, or of what exporter.Setup returns. Nil, the default, builds every
-// warning.
-func WithReportGate(gate func(action, target string) (suppress func(now time.Time, errorType string) bool)) Option {
-	return option(func(c *lockerConfig) { c.gate = gate })
+// WithThrottle lets a failing lock skip building a warning that the throttle
+// behind the logger provider would suppress. Hand in that very throttle
+// (*throttle.Processor), or what exporter.Setup returns. Nil, the default, builds
+// every warning.
+func WithThrottle(t Throttle) Option {
+	return option(func(c *lockerConfig) { c.throttle = t })
 }
 
 var errNilBackend = errors.New("otellock: the backend is nil; make one with redisbackend.New or memorybackend.New")

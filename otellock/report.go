@@ -23,7 +23,7 @@ type failure struct {
 	outcome outcome
 	policy  policy
 	class   string
-	at      time.Time // set by fail
+	at      time.Time     // set by fail
 	held    time.Duration // 0 at acquire
 	retries int
 	known   bool // Extend has reported this loss already
@@ -41,8 +41,8 @@ var actions = [...]struct {
 // actionOf is the lock.action of an operation that failed.
 func actionOf(op operation) string { return actions[op].attr.Value.AsString() }
 
-// fail marks and ends the span of a failed operation, and warns unless the gate
-// would hold the warning back.
+// fail marks and ends the span of a failed operation, and warns unless the
+// throttle would suppress the warning.
 func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
 	family := h.settings.family
 	l := family.locker
@@ -59,7 +59,7 @@ func (h *hold) fail(ctx context.Context, span trace.Span, f failure) {
 		l.reporter.count(ctx, family, f.op, semconv.LockReportResultSuppressed)
 		return
 	}
-	if suppressed(family.suppress[f.op], f) {
+	if l.suppressed(family.name, f) {
 		return
 	}
 	l.reporter.deliver(ctx, h, f)
@@ -88,10 +88,10 @@ func traceOnly(ctx context.Context) context.Context {
 	return trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx))
 }
 
-// suppressed asks the gate, which is somebody else's code: it may not hurt the
-// request either.
-func suppressed(gate func(time.Time, string) bool, f failure) (yes bool) {
-	if gate == nil {
+// suppressed asks the throttle, which is somebody else's code: it may not hurt
+// the request.
+func (l *Locker) suppressed(target string, f failure) (yes bool) {
+	if l.throttle == nil {
 		return false
 	}
 	defer func() {
@@ -99,14 +99,7 @@ func suppressed(gate func(time.Time, string) bool, f failure) (yes bool) {
 			yes = false
 		}
 	}()
-	return gate(f.at, f.class)
-}
-
-// opened asks the gate for one action of a target. KeyMutex does so during a
-// request, where a gate that panics may not hurt either.
-func opened(gate reportGate, action, target string) (suppress func(time.Time, string) bool) {
-	defer func() { _ = recover() }()
-	return gate(action, target)
+	return l.throttle.Suppress(f.at, actionOf(f.op), target, f.class)
 }
 
 // keys is how many attributes of a record are the throttle's key: they come

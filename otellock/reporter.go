@@ -19,10 +19,9 @@ import (
 )
 
 const (
-	reportPatience  = 50 * time.Millisecond // the longest that a caller waits for a report
-	summaryPatience = time.Second           // the longest that other summaries wait for one
-	reportSlots     = 32                    // reports under way; above it they are dropped
-	stackDepth      = 64
+	reportPatience = 50 * time.Millisecond // the longest that a caller waits for a report
+	reportSlots    = 32                    // reports under way; above it they are dropped
+	stackDepth     = 64
 )
 
 // A reporter hands warnings to a handler, beside the caller: a handler that is
@@ -36,11 +35,7 @@ type reporter struct {
 
 func newReporter(l *Locker) (*reporter, error) {
 	r := &reporter{activity: newActivity(), locker: l, slots: make(chan struct{}, reportSlots)}
-	console, err := window.New(window.Config{Summary: func(c *window.Claim) error {
-		ctx, cancel := context.WithTimeout(context.Background(), summaryPatience)
-		defer cancel()
-		return r.summarize(ctx, c)
-	}})
+	console, err := window.New(window.Config{Summary: summarize})
 	r.console = console
 	return r, err
 }
@@ -73,7 +68,7 @@ func (r *reporter) deliver(ctx context.Context, h *hold, f failure) {
 			broke := recover() != nil || err != nil
 			// A handler that called Goexit has not returned either. A throttle in the
 			// pipeline has counted what it had in hand then.
-			if broke || !returned && (r.locker.gate == nil || h.settings.logger != nil) {
+			if broke || !returned && (r.locker.throttle == nil || h.settings.logger != nil) {
 				r.count(detached, h.settings.family, f.op, semconv.LockReportResultDropped)
 			}
 			<-r.slots
@@ -125,7 +120,7 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 		return nil
 	}
 	family := h.settings.family
-	claim := r.console.Admit(actionOf(f.op), family.name, f.class, f.at)
+	claim := r.console.Admit(f.at, f.class, actionOf(f.op), family.name)
 	if claim == nil {
 		r.count(ctx, family, f.op, semconv.LockReportResultSuppressed)
 		return nil
@@ -170,55 +165,25 @@ type summaryTemplate struct {
 
 var errNoSummary = errors.New("the handler takes no INFO records, or broke")
 
-// summarize says, once the failures have stopped, how many of them were held
-// back after the last record. A handler that takes no INFO keeps them for its
-// next warning. It runs beside and in a slot, so that one that calls Goexit or is
-// stuck holds up neither the window's timer nor Close past the context, leaves no
-// more goroutines than there are slots, and counts once whenever it ends.
-func (r *reporter) summarize(ctx context.Context, c *window.Claim) error {
-	select {
-	case r.slots <- struct{}{}:
-	default:
-		return errNoSummary
-	}
-	over, done := c.HandOver(), make(chan error, 1)
-	r.begin()
-	go func() {
-		err := errNoSummary
-		defer func() {
-			_ = recover()
-			over.Failed() // unless it is delivered
-			<-r.slots
-			r.end()
-			done <- err
-		}()
-		to, _ := over.Template().(summaryTemplate)
-		if err = to.say(over); err == nil {
-			over.Delivered()
-		}
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (to summaryTemplate) say(c *window.Claim) error {
+// summarize says, once the failures have stopped, how many of them were
+// suppressed after the last record. A handler that takes no INFO keeps them for
+// its next warning.
+func summarize(c *window.Claim) error {
+	to, _ := c.Template.(summaryTemplate)
 	ctx := context.WithValue(context.Background(), reporting{}, true)
 	if to.handler == nil || !to.handler.Enabled(ctx, slog.LevelInfo) {
 		return errNoSummary
 	}
-	record := slog.NewRecord(time.Now(), slog.LevelInfo, window.SummaryMessage(c.Action, c.Target), 0)
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, c.SummaryText(), 0)
 	record.AddAttrs(
-		slog.String(string(semconv.LockActionKey), c.Action),
-		slog.String(string(semconv.LockTargetKey), c.Target),
+		slog.String(string(semconv.LockActionKey), c.Key[0]),
+		slog.String(string(semconv.LockTargetKey), c.Key[1]),
 		slogAttr(to.family.common[1]),
 		slogAttr(to.family.common[2]),
 		slog.String(string(otelconv.OTelEventNameKey), semconv.EventLockReportSummary),
 	)
 	record.AddAttrs(suppressedAttrs(c)...)
+	record.AddAttrs(slog.String(string(semconv.LockReportSuppressedUntilKey), window.FormatTime(c.Until)))
 	return to.handler.Handle(ctx, record)
 }
 
@@ -226,7 +191,7 @@ func (to summaryTemplate) say(c *window.Claim) error {
 // It returns the context's error if the context ended before that was said. A
 // handler that fails is not worth an error of the lock.
 func (r *reporter) close(ctx context.Context) error {
-	_ = r.console.Close(ctx, func(c *window.Claim) error { return r.summarize(ctx, c) })
+	_ = r.console.Close(ctx, summarize)
 	if r.console.Pending() == 0 {
 		return nil
 	}

@@ -62,6 +62,9 @@ func TestASummaryOnTheConsoleReadsLikeTheThrottles(t *testing.T) {
 		if got, want := records[1].Message, "repeated warnings suppressed: backend_error, projects"; got != want {
 			t.Errorf("the summary says %q, want %q", got, want)
 		}
+		if got, want := attrOf(records[1], "lock.report.suppressed_until"), "2000-01-01T00:00:00.001Z"; got != want {
+			t.Errorf("the summary says until %v, want %v", got, want)
+		}
 		for _, r := range records {
 			if got, want := attrOf(r, "lock.report.suppressed_since"), "2000-01-01T00:00:00.001Z"; got != want {
 				t.Errorf("%v: suppressed since %v, want %v", r.Level, got, want)

@@ -608,26 +608,30 @@ func (p lockingProcessor) OnEmit(ctx context.Context, _ *sdklog.Record) error   
 func (lockingProcessor) Shutdown(context.Context) error                         { return nil }
 func (lockingProcessor) ForceFlush(context.Context) error                       { return nil }
 
-func TestAGateThatPanicsHoldsNothingBack(t *testing.T) {
-	for name, gate := range map[string]func(action, target string) func(time.Time, string) bool{
-		"when it is asked": func(string, string) func(time.Time, string) bool {
-			return func(time.Time, string) bool { panic("gate") }
-		},
-		"when it is opened": func(string, string) func(time.Time, string) bool { panic("gate") },
-		"it is none":        func(string, string) func(time.Time, string) bool { return nil },
+// throttleFunc is a Throttle.
+type throttleFunc func(at time.Time, action, target, errorType string) bool
+
+func (f throttleFunc) Suppress(at time.Time, action, target, errorType string) bool {
+	return f(at, action, target, errorType)
+}
+
+func TestAThrottleThatPanicsSuppressesNothing(t *testing.T) {
+	for name, throttle := range map[string]otellock.Throttle{
+		"when it is asked": throttleFunc(func(time.Time, string, string, string) bool { panic("throttle") }),
+		"it is none":       throttleFunc(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, use := range failingUses {
 					x := newTelemetry()
-					l := use.expect(t, x, 0, otellock.WithReportGate(gate))
+					l := use.expect(t, x, 0, otellock.WithThrottle(throttle))
 					closeWithin(t, l, 0)
 					if got := len(x.warnings()); got != 1 {
 						t.Errorf("%s: %d warnings, want 1", use.name, got)
 					}
 				}
 				x, b := newTelemetry(), memorybackend.New()
-				l := newLocker(t, b, x.options(otellock.WithReportGate(gate))...)
+				l := newLocker(t, b, x.options(otellock.WithThrottle(throttle))...)
 				b.Fail(errRefused)
 				if err := l.KeyMutex("lock:projects:7").Do(context.Background(), nothing); err != nil || len(x.warnings()) != 1 {
 					t.Errorf("KeyMutex: %v, %d warnings", err, len(x.warnings()))
@@ -637,21 +641,18 @@ func TestAGateThatPanicsHoldsNothingBack(t *testing.T) {
 	}
 }
 
-func TestAGateThatHoldsBackIsAskedOncePerTargetAndBuildsNothing(t *testing.T) {
+func TestAThrottleThatSuppressesIsAskedOnceForAFailureAndNothingIsBuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opened, asked := map[string]int{}, map[string]int{}
-		gate := func(action, target string) func(time.Time, string) bool {
-			opened[action+" "+target]++
-			return func(now time.Time, errorType string) bool {
-				if !now.Equal(time.Now()) {
-					t.Errorf("asked about %v at %v", now, time.Now())
-				}
-				asked[action+" "+errorType]++
-				return true
+		asked := map[string]int{}
+		throttle := throttleFunc(func(at time.Time, action, target, errorType string) bool {
+			if !at.Equal(time.Now()) {
+				t.Errorf("asked about %v at %v", at, time.Now())
 			}
-		}
+			asked[action+" "+target+" "+errorType]++
+			return true
+		})
 		x, b := newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, x.options(otellock.WithReportGate(gate))...)
+		l := newLocker(t, b, x.options(otellock.WithThrottle(throttle))...)
 		for range 3 {
 			m := newTarget(t, l, "projects", "lock:projects:*", otellock.WithTTL(time.Minute)).Mutex("7")
 			b.Fail(errRefused)
@@ -663,14 +664,11 @@ func TestAGateThatHoldsBackIsAskedOncePerTargetAndBuildsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if want := map[string]int{"backend_error projects": 1, "release_error projects": 1, "extend_error projects": 1}; !maps.Equal(opened, want) {
-			t.Errorf("opened %v, want %v", opened, want)
-		}
-		if want := map[string]int{"backend_error connection_refused": 3, "release_error lost": 3}; !maps.Equal(asked, want) {
+		if want := map[string]int{"backend_error projects connection_refused": 3, "release_error projects lost": 3}; !maps.Equal(asked, want) {
 			t.Errorf("asked %v, want %v", asked, want)
 		}
 		if got, counted := x.warnings(), x.reports(t); len(got) != 0 || len(counted) != 0 {
-			t.Errorf("%d warnings, reports %v; the gate's owner counts", len(got), counted)
+			t.Errorf("%d warnings, reports %v; the throttle's owner counts", len(got), counted)
 		}
 	})
 }

@@ -100,13 +100,13 @@ func (exitingProcessor) OnEmit(context.Context, *sdklog.Record) error { runtime.
 
 func TestAProcessorThatExitsBehindTheThrottleCountsAFailureOnce(t *testing.T) {
 	tel := newTelemetry()
-	held, err := throttle.NewProcessor(exitingProcessor{}, throttle.WithMeterProvider(tel.meters))
+	held, err := throttle.NewProcessorWith([]throttle.Option{throttle.WithMeterProvider(tel.meters)}, exitingProcessor{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pipeline := sdklog.NewLoggerProvider(sdklog.WithProcessor(held))
 	b := newScripted()
-	l, err := otellock.New(b, tel.options(otellock.WithLoggerProvider(pipeline), otellock.WithReportGate(held.ReportGate))...)
+	l, err := otellock.New(b, tel.options(otellock.WithLoggerProvider(pipeline), otellock.WithThrottle(held))...)
 	if err != nil {
 		t.Fatal(err)
 	}

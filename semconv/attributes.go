@@ -133,6 +133,17 @@ const (
 	// Examples: "2026-11-22T03:14:07.000Z"
 	LockReportSuppressedSinceKey = attribute.Key("lock.report.suppressed_since")
 
+	// LockReportSuppressedUntilKey is the attribute
+	// "lock.report.suppressed_until". When the last of the records held back
+	// occurred, RFC 3339 in UTC with milliseconds.
+	//
+	// With `lock.report.suppressed_since` it is the extent of an outage, as far
+	// as this action and target of one process saw it.
+	//
+	// Type: string
+	// Examples: "2026-11-22T03:19:52.310Z"
+	LockReportSuppressedUntilKey = attribute.Key("lock.report.suppressed_until")
+
 	// LockReportSuppressedErrorTypesKey is the attribute
 	// "lock.report.suppressed_error_types". The distinct `error.type` values of
 	// the records held back, at most 8.
@@ -242,6 +253,16 @@ func LockReportSuppressedCount(val int) attribute.KeyValue {
 // target went out, RFC 3339 in UTC with milliseconds.
 func LockReportSuppressedSince(val string) attribute.KeyValue {
 	return LockReportSuppressedSinceKey.String(val)
+}
+
+// LockReportSuppressedUntil returns the attribute
+// "lock.report.suppressed_until". When the last of the records held back
+// occurred, RFC 3339 in UTC with milliseconds.
+//
+// With `lock.report.suppressed_since` it is the extent of an outage, as far
+// as this action and target of one process saw it.
+func LockReportSuppressedUntil(val string) attribute.KeyValue {
+	return LockReportSuppressedUntilKey.String(val)
 }
 
 // LockReportSuppressedErrorTypes returns the attribute

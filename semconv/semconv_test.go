@@ -29,6 +29,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockHoldUtilization(0.01),
 		semconv.LockReportSuppressedCount(7),
 		semconv.LockReportSuppressedSince("2026-11-22T03:14:07.000Z"),
+		semconv.LockReportSuppressedUntil("2026-11-22T03:19:52.310Z"),
 		semconv.LockReportSuppressedErrorTypes("timeout", "eof"),
 		semconv.LockReportMergedRecords(40),
 		semconv.LockOperationNameAcquire,

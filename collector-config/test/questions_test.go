@@ -169,12 +169,12 @@ func everything(t *testing.T, redis *redistest.Server, c *collector, prom promet
 	rdb := newClient()
 	api, job := setup(t, "api"), setup(t, "job")
 	bare, narrow := newBareTelemetry(t, c, "bare", 2000), newBareTelemetry(t, c, "narrow", 60)
-	apiLocker := newLocker(t, newClient(), api, otellock.WithReportGate(api.ReportGate))
-	jobLocker := newLocker(t, newClient(), job, otellock.WithReportGate(job.ReportGate))
+	apiLocker := newLocker(t, newClient(), api, otellock.WithThrottle(api))
+	jobLocker := newLocker(t, newClient(), job, otellock.WithThrottle(job))
 	var fleet []*otellock.Target
 	for i := range 4 {
 		tel := setup(t, "fleet", attribute.String("service.instance.id", fmt.Sprint("fleet-", i)))
-		locker := newLocker(t, newClient(), tel, otellock.WithReportGate(tel.ReportGate))
+		locker := newLocker(t, newClient(), tel, otellock.WithThrottle(tel))
 		fleet = append(fleet, target(t, locker, "spread", "lock:spread:*"))
 	}
 	bareLocker, narrowLocker := newLocker(t, newClient(), bare), newLocker(t, newClient(), narrow)
@@ -256,7 +256,9 @@ func everything(t *testing.T, redis *redistest.Server, c *collector, prom promet
 	settle()
 
 	// More targets than a throttle has room for.
-	full, err := throttle.NewProcessor(sdklog.NewSimpleProcessor(narrow.exporter), throttle.WithMaxKeys(5), throttle.WithMeterProvider(narrow.MeterProvider()))
+	full, err := throttle.NewProcessorWith(
+		[]throttle.Option{throttle.WithMaxKeys(5), throttle.WithMeterProvider(narrow.MeterProvider())},
+		sdklog.NewSimpleProcessor(narrow.exporter))
 	if err != nil {
 		t.Fatal(err)
 	}

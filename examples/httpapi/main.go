@@ -79,7 +79,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	locker, err := otellock.New(backend, otellock.WithReportGate(telemetry.ReportGate))
+	locker, err := otellock.New(backend, otellock.WithThrottle(telemetry))
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func run(ctx context.Context, out *screen, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	locker, err := otellock.New(backend, otellock.WithReportGate(telemetry.ReportGate))
+	locker, err := otellock.New(backend, otellock.WithThrottle(telemetry))
 	if err != nil {
 		return err
 	}

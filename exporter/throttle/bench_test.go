@@ -60,7 +60,7 @@ func BenchmarkSuppressedOnEmit(b *testing.B) {
 func BenchmarkSuppressedGate(b *testing.B) {
 	p := newProcessor(b, nil)
 	fail(b, p, "projects", "timeout")
-	gate := p.ReportGate("backend_error", "projects")
+	gate := gateOf(p, "backend_error", "projects")
 	now := time.Now()
 	b.Run("caller's time", func(b *testing.B) {
 		b.ReportAllocs()

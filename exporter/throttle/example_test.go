@@ -16,7 +16,7 @@ import (
 // One Processor stands before everything that exports.
 func ExampleNewProcessor() {
 	export := sdklog.NewSimpleProcessor(printer{}) // in production a BatchProcessor
-	throttled, err := throttle.NewProcessor(export, throttle.WithWindow(time.Minute))
+	throttled, err := throttle.NewProcessor(export)
 	if err != nil {
 		panic(err)
 	}
@@ -39,8 +39,8 @@ func ExampleNewProcessor() {
 	// INFO repeated warnings suppressed: backend_error, projects, held back before it: 9999
 }
 
-// A caller that asks the gate first does not build records in vain.
-func ExampleProcessor_ReportGate() {
+// A caller that asks first does not build records in vain.
+func ExampleProcessor_Suppress() {
 	p, err := throttle.NewProcessor(sdklog.NewSimpleProcessor(printer{}))
 	if err != nil {
 		panic(err)
@@ -48,9 +48,8 @@ func ExampleProcessor_ReportGate() {
 	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(p))
 	logger := slog.New(otelslog.NewHandler("app", otelslog.WithLoggerProvider(provider)))
 
-	suppress := p.ReportGate("backend_error", "projects") // once, when the target is declared
 	for range 10_000 {
-		if suppress(time.Now(), "timeout") {
+		if p.Suppress(time.Now(), "backend_error", "projects", "timeout") {
 			continue // counted
 		}
 		logger.Warn("lock backend failed", "lock.action", "backend_error", "lock.target", "projects", "error.type", "timeout")

@@ -117,12 +117,17 @@ func (s *sink) none(t testing.TB) {
 
 func newProcessor(t testing.TB, next sdklog.Processor, opts ...throttle.Option) *throttle.Processor {
 	t.Helper()
-	p, err := throttle.NewProcessor(next, opts...)
+	p, err := throttle.NewProcessorWith(opts, next)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Shutdown(context.Background()) })
 	return p
+}
+
+// gateOf is Suppress for one key.
+func gateOf(p *throttle.Processor, action, target string) func(time.Time, string) bool {
+	return func(at time.Time, errorType string) bool { return p.Suppress(at, action, target, errorType) }
 }
 
 // factory makes records as the SDK does: with a time of observation, a resource

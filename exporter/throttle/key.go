@@ -11,104 +11,76 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// found says what a record has.
-type found uint8
+// found says what a record has: a bit for each attribute of the key, and these.
+type found uint16
 
 const (
-	foundAction found = 1 << iota
-	foundTarget
-	foundErrorType
-	foundCount // of another window, perhaps
+	foundErrorType found = 1 << (maxParts + iota)
+	foundCount           // of another window, perhaps
 	foundGroup
-
-	foundKey = foundAction | foundTarget
-	foundAll = foundKey | foundErrorType
 )
+
+// keys are the attributes that make the key.
+type keys []attribute.Key
+
+// all is what a record of the throttle has.
+func (k keys) all() found { return 1<<len(k) - 1 }
 
 // read takes the key and the error type from the record's attributes, or from
 // the first group, one level deep, that holds the whole key. It stops as soon as
-// it has everything: each attribute costs a tenth of the throttle's work on a
-// record. That is why producers put the two keys, the upstream count and
-// error.type first.
-//
-// Here and in OnEmit, results in a struct would cost another fifth.
-func read(r *sdklog.Record) (action, target, errorType string, f found) {
+// it has everything.
+func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, f found) {
+	all := k.all()
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		switch kv.Key {
-		case semconv.LockActionKey:
-			if kv.Value.Type() == attribute.STRING {
-				action, f = kv.Value.AsString(), f|foundAction
-			}
-		case semconv.LockTargetKey:
-			if kv.Value.Type() == attribute.STRING {
-				target, f = kv.Value.AsString(), f|foundTarget
-			}
-		case semconv.ErrorTypeKey:
-			if kv.Value.Type() == attribute.STRING {
-				errorType, f = kv.Value.AsString(), f|foundErrorType
-			}
-		case semconv.LockReportSuppressedCountKey:
-			f |= foundCount
-		default:
-			if kv.Value.Type() == attribute.MAP {
-				f |= foundGroup
-			}
-		}
-		return f&foundAll != foundAll
+		f |= k.take(kv, key, &errorType)
+		return f&(all|foundErrorType) != all|foundErrorType
 	})
-	if f&foundKey != foundKey && f&foundGroup != 0 {
-		return readGroups(r)
+	if f&all == all || f&foundGroup == 0 {
+		return errorType, f
 	}
-	return action, target, errorType, f
-}
-
-func readGroups(r *sdklog.Record) (action, target, errorType string, f found) {
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
 		if kv.Value.Type() == attribute.MAP {
-			action, target, errorType, f = readGroup(kv.Value.AsMap())
+			errorType, f = "", 0
+			for _, kv := range kv.Value.AsMap() {
+				f |= k.take(kv, key, &errorType)
+			}
 		}
-		return f&foundKey != foundKey
+		return f&all != all
 	})
-	return action, target, errorType, f
+	return errorType, f
 }
 
-func readGroup(attrs []attribute.KeyValue) (action, target, errorType string, f found) {
-	text := func(v attribute.Value, to *string, which found) {
-		if v.Type() == attribute.STRING {
-			*to, f = v.AsString(), f|which
+// take reads one attribute.
+func (k keys) take(kv attribute.KeyValue, key *[maxParts]string, errorType *string) (f found) {
+	switch kv.Value.Type() {
+	case attribute.STRING:
+		for i, name := range k {
+			if kv.Key == name {
+				key[i], f = kv.Value.AsString(), 1<<i
+				break
+			}
 		}
-	}
-	for _, kv := range attrs {
-		switch kv.Key {
-		case semconv.LockActionKey:
-			text(kv.Value, &action, foundAction)
-		case semconv.LockTargetKey:
-			text(kv.Value, &target, foundTarget)
-		case semconv.ErrorTypeKey:
-			text(kv.Value, &errorType, foundErrorType)
-		case semconv.LockReportSuppressedCountKey:
-			f |= foundCount
+		if kv.Key == semconv.ErrorTypeKey {
+			*errorType, f = kv.Value.AsString(), f|foundErrorType
 		}
+	case attribute.INT64:
+		if kv.Key == semconv.LockReportSuppressedCountKey {
+			f = foundCount
+		}
+	case attribute.MAP:
+		f = foundGroup
 	}
-	return action, target, errorType, f
-}
-
-// count reads lock.report.suppressed_count; what cannot be one counts as absent.
-func count(v attribute.Value) (uint64, bool) {
-	n := v.AsInt64()
-	return uint64(n), v.Type() == attribute.INT64 && n >= 0
+	return f
 }
 
 // readUpstream reads what another window wrote on the record, wherever it
 // stands.
 func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
-	var visit func(kv attribute.KeyValue) bool
-	depth := 0
-	visit = func(kv attribute.KeyValue) bool {
+	visit := func(kv attribute.KeyValue) {
 		switch kv.Key {
 		case semconv.LockReportSuppressedCountKey:
-			if n, counted := count(kv.Value); counted {
-				up.Suppressed, ok = n, true
+			if n := kv.Value.AsInt64(); kv.Value.Type() == attribute.INT64 && n >= 0 {
+				up.Suppressed, ok = uint64(n), true
 			}
 		case semconv.LockReportSuppressedSinceKey:
 			if t, err := time.Parse(time.RFC3339, kv.Value.AsString()); err == nil {
@@ -116,18 +88,17 @@ func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
 			}
 		case semconv.LockReportSuppressedErrorTypesKey:
 			up.ErrorTypes = texts(kv.Value)
-		default:
-			if kv.Value.Type() == attribute.MAP && depth == 0 {
-				depth++
-				for _, kv := range kv.Value.AsMap() {
-					visit(kv)
-				}
-				depth--
+		}
+	}
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		visit(kv)
+		if kv.Value.Type() == attribute.MAP {
+			for _, kv := range kv.Value.AsMap() {
+				visit(kv)
 			}
 		}
 		return true
-	}
-	r.WalkAttributes(visit)
+	})
 	return up, ok
 }
 

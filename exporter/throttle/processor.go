@@ -7,68 +7,78 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otellock/otellock-go/internal/window"
+	"github.com/otellock/otellock-go/semconv"
 )
 
-// Processor is a [sdklog.Processor] that stands before another and holds back
+// Processor is a [sdklog.Processor] that stands before others and suppresses
 // what would repeat itself. Create it with [NewProcessor]. It is safe for
 // concurrent use, and serves one LoggerProvider.
 type Processor struct {
-	next     sdklog.Processor
+	next     fanOut
 	window   *window.Window
+	keys     keys
 	disabled bool
 	stopped  atomic.Bool
-	metrics  reports
-	slots    chan struct{} // one for each summary under way
 }
 
 var _ sdklog.Processor = (*Processor)(nil)
 
-// NewProcessor returns a Processor that passes on to next what it lets through.
-// With a nil next it is a no-op that is never enabled. An option that makes no
-// sense is an error.
+// NewProcessor returns a Processor with the default settings that passes on to
+// all of next what it lets through. Without one it is never enabled.
 //
-// Put one Processor before everything that exports, and let next fan out:
-// processors that are registered side by side do not filter for each other.
-func NewProcessor(next sdklog.Processor, opts ...Option) (*Processor, error) {
+// Put one Processor before everything that exports. Processors that are
+// registered side by side with the SDK do not filter for each other.
+func NewProcessor(next ...sdklog.Processor) (*Processor, error) {
+	return NewProcessorWith(nil, next...)
+}
+
+// NewProcessorWith is [NewProcessor] with settings of its own. It returns an error
+// for an option that makes no sense.
+func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, error) {
 	cfg, err := newConfig(opts)
 	if err != nil {
 		return nil, err
 	}
-	if next == nil {
-		next = noop{}
+	p := &Processor{keys: cfg.keys, disabled: cfg.window <= 0}
+	for _, n := range next {
+		if n != nil {
+			p.next = append(p.next, n)
+		}
 	}
-	p := &Processor{next: next, disabled: cfg.window <= 0, slots: make(chan struct{}, summarySlots)}
 	period := cfg.window
 	if p.disabled {
 		period = -1
 	}
-	p.window, err = window.New(window.Config{Period: period, MaxKeys: cfg.maxKeys, Summary: p.summarizeInTime})
+	p.window, err = window.New(window.Config{
+		Period: period, MaxKeys: cfg.maxKeys, Parts: len(p.keys), Summary: p.summarizeUnasked,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("throttle: %w", err)
 	}
-	if err := p.metrics.register(cfg.meterProvider, p.window); err != nil {
+	if err := registerReports(cfg.meterProvider, p.window, p.keys); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// Enabled reports whether the next processor is enabled: whether a record would
-// be held back depends on attributes that are not known yet.
+// Enabled reports whether any of the next processors is enabled: whether a
+// record would be suppressed depends on attributes that are not known yet.
 func (p *Processor) Enabled(ctx context.Context, param sdklog.EnabledParameters) bool {
 	return p.next.Enabled(ctx, param)
 }
 
-// OnEmit passes the record on, or holds it back and counts it.
+// OnEmit passes the record on, or suppresses and counts it.
 //
-// A record that is let through is cloned before the count is written on it. If
-// the next processor fails or panics, the record and what it carried are counted
-// as held back, and the error is returned; a panic becomes an error. Records
-// that are none of the throttle's business are passed on as they are, and what
-// the next processor does with them is between it and the caller.
+// A record that is let through is cloned before the count is written on it, and
+// where there are several next processors each has a copy of its own. If all of
+// them fail or panic, the record and what it carried count as suppressed, and the
+// error is returned. If some do, their errors go to the global error handler: the
+// others have the record. A panic becomes an error that names its type only.
 func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	if p.stopped.Load() {
 		return nil
@@ -76,107 +86,110 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	if s := record.Severity(); s < log.SeverityWarn || s > log.SeverityWarn4 {
 		return p.next.OnEmit(ctx, record)
 	}
-	action, target, errorType, f := read(record)
-	if f&foundKey != foundKey {
+	var parts [maxParts]string
+	key := parts[:len(p.keys)]
+	errorType, f := p.keys.read(record, &parts)
+	if all := p.keys.all(); f&all != all {
 		return p.next.OnEmit(ctx, record)
 	}
-	if f&foundCount != 0 {
-		if up, ok := readUpstream(record); ok {
-			if c := p.window.AdmitUpstream(action, target, errorType, up); c != nil {
-				return p.pass(ctx, c, record)
-			}
-			return nil
-		}
-	}
-	c := p.window.Admit(action, target, errorType, record.ObservedTimestamp())
-	if c == nil {
+	at := record.ObservedTimestamp()
+	if f&foundCount == 0 && p.window.Suppress(at, errorType, key...) {
 		return nil
 	}
-	if up, ok := readUpstream(record); ok { // further down the record
-		c.Join(up)
+	var c *window.Claim
+	if up, ok := readUpstream(record); ok {
+		c = p.window.AdmitUpstream(up, errorType, key...)
+	} else {
+		c = p.window.Admit(at, errorType, key...)
 	}
-	return p.pass(ctx, c, record)
-}
-
-// pass sends a record with what its claim carries.
-func (p *Processor) pass(ctx context.Context, c *window.Claim, record *sdklog.Record) error {
-	if p.disabled {
+	switch {
+	case c == nil:
+		return nil
+	case p.disabled:
 		return p.send(ctx, c, record)
 	}
-	c.KeepTemplate(newTemplate(record, c))
-	clone := withCount(record, c)
+	c.KeepTemplate(p.newTemplate(record, c))
+	clone := p.withCount(record, c)
 	return p.send(ctx, c, &clone)
 }
 
-// send settles the claim by what the next processor does.
-func (p *Processor) send(ctx context.Context, c *window.Claim, record *sdklog.Record) (err error) {
+// send settles the claim by what the next processors do.
+func (p *Processor) send(ctx context.Context, c *window.Claim, record *sdklog.Record) error {
 	defer c.Failed() // unless it is settled
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicError(v)
-		}
-	}()
-	if err = p.next.OnEmit(ctx, record); err == nil {
+	err := p.next.OnEmit(ctx, record)
+	if err == nil {
 		c.Delivered()
 	}
 	return err
 }
 
-// panicError says what can be said without a text that may hold a key. Even that
-// of a runtime.Error may: any type can be one.
-func panicError(v any) error {
-	return fmt.Errorf("throttle: the next processor panicked with a %T", v)
-}
-
 // ForceFlush sends a summary for every key that holds a count and has had none
-// within the last window, and flushes the next processor. It returns when ctx is
-// done, even if the next processor's OnEmit is stuck. [Processor.Pending] tells
-// what stays behind.
+// within the last window, and flushes the next processors. It returns when ctx is
+// done, even if the OnEmit of one is stuck. [Processor.Pending] tells what stays
+// behind.
 func (p *Processor) ForceFlush(ctx context.Context) error {
 	if p.stopped.Load() {
 		return nil
 	}
-	return errors.Join(
-		p.window.Flush(ctx, p.summarizeWithin(ctx)),
-		p.next.ForceFlush(ctx),
-	)
+	return errors.Join(p.window.Flush(ctx, p.summarize), p.next.ForceFlush(ctx))
 }
 
 // Shutdown sends a summary for every key that holds a count, and shuts the next
-// processor down, all within ctx. Later calls of OnEmit, ForceFlush and Shutdown
-// do nothing, and gates hold nothing back.
+// processors down, all within ctx. Later calls of OnEmit, ForceFlush and Shutdown
+// do nothing, and Suppress returns false.
 func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.stopped.Swap(true) {
 		return nil
 	}
-	return errors.Join(
-		p.window.Close(ctx, p.summarizeWithin(ctx)),
-		p.next.Shutdown(ctx),
-	)
+	return errors.Join(p.window.Close(ctx, p.summarize), p.next.Shutdown(ctx))
 }
 
-// ReportGate returns a function that reports whether a record of the action and
-// target would be held back now, and if so counts it. A caller that asks it
-// first need not build a record only for it to be held back. It never lets a
-// record through by itself: where it says false, emit the record.
+// Suppress reports whether a record of this failure at that time would be
+// suppressed, and counts it if so. A caller that asks first need not build a
+// record in vain. Where it returns false, emit the record: Suppress lets nothing
+// through by itself. at should be the time.Now of the failure, with its monotonic
+// reading; errorType may be empty.
 //
-// now should be the time.Now of the failure, with its monotonic reading;
-// errorType may be empty. Resolve the gate once per target: ReportGate allocates,
-// the gate does not.
-//
-// The method fits otellock.WithReportGate.
-func (p *Processor) ReportGate(action, target string) func(now time.Time, errorType string) bool {
-	return p.window.Gate(action, target)
+// With [WithKeys] it returns false unless lock.action and lock.target are all
+// that the key needs. The method fits otellock.WithThrottle.
+func (p *Processor) Suppress(at time.Time, action, target, errorType string) bool {
+	var key [2]string
+	if len(p.keys) > len(key) {
+		return false
+	}
+	for i, name := range p.keys {
+		switch name {
+		case semconv.LockActionKey:
+			key[i] = action
+		case semconv.LockTargetKey:
+			key[i] = target
+		default:
+			return false
+		}
+	}
+	return p.window.Suppress(at, errorType, key[:len(p.keys)]...)
 }
 
-// Pending returns how many occurrences are held back and not yet carried by any
+// Pending returns how many occurrences are suppressed and not yet carried by any
 // record or summary, including those in the hands of a next processor that has
 // not returned yet.
 func (p *Processor) Pending() uint64 { return p.window.Pending() }
 
-type noop struct{}
+// summarize sends a summary.
+func (p *Processor) summarize(c *window.Claim) error {
+	record, err := p.newSummary(c)
+	if err != nil {
+		return err
+	}
+	return p.send(context.Background(), c, &record)
+}
 
-func (noop) Enabled(context.Context, sdklog.EnabledParameters) bool { return false }
-func (noop) OnEmit(context.Context, *sdklog.Record) error           { return nil }
-func (noop) Shutdown(context.Context) error                         { return nil }
-func (noop) ForceFlush(context.Context) error                       { return nil }
+// summarizeUnasked is summarize for the timer, which has nobody to return an
+// error to.
+func (p *Processor) summarizeUnasked(c *window.Claim) error {
+	err := p.summarize(c)
+	if err != nil {
+		otel.Handle(err)
+	}
+	return err
+}

@@ -30,7 +30,7 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"-1 keys":       throttle.WithMaxKeys(-1),
 		"10000000 keys": throttle.WithMaxKeys(10_000_000),
 	} {
-		p, err := throttle.NewProcessor(&sink{}, opt)
+		p, err := throttle.NewProcessorWith([]throttle.Option{opt}, &sink{})
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NewProcessor = %v, %v, want an error with %q", p, err, want)
 		}
@@ -241,7 +241,7 @@ func TestANonPositiveWindowLeavesRecordsAlone(t *testing.T) {
 	for _, window := range []time.Duration{0, -time.Minute} {
 		next := &sink{}
 		p := newProcessor(t, next, throttle.WithWindow(window))
-		gate := p.ReportGate("backend_error", "projects")
+		gate := gateOf(p, "backend_error", "projects")
 		for range 10 {
 			if gate(time.Now(), "timeout") {
 				t.Fatal("the gate holds back")
@@ -341,7 +341,7 @@ func TestTheGateAndTheProcessorCountEachOccurrenceOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &sink{}
 		p := newProcessor(t, next)
-		gate := p.ReportGate("backend_error", "projects")
+		gate := gateOf(p, "backend_error", "projects")
 		built, occurrences := 0, 0
 		for range 600 {
 			occurrences++
@@ -473,7 +473,7 @@ func TestHoldingARecordBackAllocatesNothing(t *testing.T) {
 	fail(t, p, "overflow", "timeout")
 	own := factory(warning("backend_error", "projects", "timeout")...).NewRecord()
 	overflow := factory(warning("backend_error", "another", "timeout")...).NewRecord()
-	gate := p.ReportGate("backend_error", "projects")
+	gate := gateOf(p, "backend_error", "projects")
 	for name, f := range map[string]func(){
 		"OnEmit":           func() { _ = p.OnEmit(context.Background(), &own) },
 		"OnEmit, overflow": func() { _ = p.OnEmit(context.Background(), &overflow) },

@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -13,18 +14,21 @@ import (
 )
 
 // reports is the metric lock.reports. It is an observable counter: the window
-// counts anyway, and a synchronous one would cost four times as much as holding
-// a record back.
+// counts anyway, and a synchronous one would cost four times as much as
+// suppressing a record.
 type reports struct {
-	window  *window.Window
-	options []rowOptions // by the index of a row; grown by the only reader at a time
+	window *window.Window
+	keys   keys
+
+	mu      sync.Mutex   // one collection at a time
+	options []rowOptions // by the index of a row
 }
 
 // rowOptions are the attributes of one row, made once.
 type rowOptions struct{ emitted, suppressed, overflow []metric.ObserveOption }
 
-func (r *reports) register(mp metric.MeterProvider, w *window.Window) error {
-	r.window = w
+func registerReports(mp metric.MeterProvider, w *window.Window, k keys) error {
+	r := &reports{window: w, keys: k}
 	var conv lockconv.Reports
 	_, err := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(semconv.SchemaURL)).
 		Int64ObservableCounter(conv.Name(),
@@ -39,24 +43,29 @@ func (r *reports) register(mp metric.MeterProvider, w *window.Window) error {
 
 // observe reports zeros too: a series that is born at 1 never alerts.
 func (r *reports) observe(_ context.Context, o metric.Int64Observer) error {
-	r.window.Totals(func(i int, t window.Totals) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, t := range r.window.Totals() {
 		if i == len(r.options) {
-			r.options = append(r.options, newRowOptions(t))
+			r.options = append(r.options, r.newRowOptions(t.Key))
 		}
 		options := &r.options[i]
 		o.Observe(toInt64(t.Emitted), options.emitted...)
 		o.Observe(toInt64(t.Suppressed), options.suppressed...)
-		if t.Target == window.Other {
+		if t.Key[len(t.Key)-1] == window.Other {
 			o.Observe(toInt64(t.Overflow), options.overflow...)
 		}
-	})
+	}
 	return nil
 }
 
-func newRowOptions(t window.Totals) rowOptions {
+func (r *reports) newRowOptions(key []string) rowOptions {
 	with := func(result attribute.KeyValue) []metric.ObserveOption {
-		return []metric.ObserveOption{metric.WithAttributeSet(attribute.NewSet(
-			semconv.LockActionKey.String(t.Action), semconv.LockTarget(t.Target), result))}
+		attrs := []attribute.KeyValue{result}
+		for i, name := range r.keys {
+			attrs = append(attrs, name.String(key[i]))
+		}
+		return []metric.ObserveOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
 	}
 	return rowOptions{
 		emitted:    with(semconv.LockReportResultEmitted),

@@ -52,7 +52,7 @@ func TestReportsAreCountedByWhatBecameOfThem(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	next := &sink{}
 	p := newProcessor(t, next, throttle.WithMaxKeys(1), throttle.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
-	gate := p.ReportGate("backend_error", "projects")
+	gate := gateOf(p, "backend_error", "projects")
 	for range 5 {
 		fail(t, p, "projects", "timeout")
 		fail(t, p, "orders", "timeout")

@@ -64,7 +64,7 @@ func stress(t *testing.T, maxKeys int, gated bool) {
 	for i := range prototypes {
 		target := fmt.Sprint("t", i)
 		prototypes[i] = factory(warning("backend_error", target, "timeout")...).NewRecord()
-		gates[i] = p.ReportGate("backend_error", target)
+		gates[i] = gateOf(p, "backend_error", target)
 	}
 	occurrences := uint64(0)
 	// Between a downstream call's return and its settling, an occurrence is

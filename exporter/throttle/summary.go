@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// carried is what a record says of those held back before it.
+var errNoTemplate = errors.New("throttle: no " + semconv.EventLockReportSummary + ": no record of the key has been let through yet")
+
+// carried is what a record says of those suppressed before it.
 func carried(c *window.Claim) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		semconv.LockReportSuppressedCountKey.Int64(toInt64(c.Suppressed)),
@@ -26,7 +29,7 @@ func carried(c *window.Claim) []attribute.KeyValue {
 // withCount returns a copy of the record with what its claim carries. Where that
 // would be beyond the SDK's limit of attributes, the record's last ones give way:
 // the claim counts as delivered, and so must arrive.
-func withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
+func (p *Processor) withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
 	clone, count := r.Clone(), carried(c)
 	clone.AddAttributes(count...)
 	if clone.DroppedAttributes() == r.DroppedAttributes() {
@@ -34,19 +37,27 @@ func withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
 	}
 	var key, errorType, rest []attribute.KeyValue
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		switch kv.Key {
-		case semconv.LockActionKey, semconv.LockTargetKey:
+		switch {
+		case slices.Contains(p.keys, kv.Key):
 			key = append(key, kv)
-		case semconv.ErrorTypeKey:
+		case kv.Key == semconv.ErrorTypeKey:
 			errorType = append(errorType, kv)
-		case semconv.LockReportSuppressedCountKey, semconv.LockReportSuppressedSinceKey, semconv.LockReportSuppressedErrorTypesKey:
-		default:
+		case !slices.ContainsFunc(count, func(own attribute.KeyValue) bool { return own.Key == kv.Key }):
 			rest = append(rest, kv)
 		}
 		return true
 	})
 	clone.SetAttributes(slices.Concat(key, count, errorType, rest)...)
 	return clone
+}
+
+// key writes the key of a claim as attributes.
+func (p *Processor) key(c *window.Claim) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, len(p.keys), len(p.keys)+8)
+	for i, name := range p.keys {
+		attrs[i] = name.String(c.Key[i])
+	}
+	return attrs
 }
 
 const maxTemplateText = 256 // bytes of an attribute that a template keeps
@@ -56,17 +67,13 @@ const maxTemplateText = 256 // bytes of an attribute that a template keeps
 // that gets its own entry, so the key is written anew on each summary. A template
 // has to come from a real record: only the SDK can make one that has a resource, a
 // scope and room for attributes.
-func newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
-	keep := []attribute.KeyValue{
-		semconv.LockActionKey.String(c.Action),
-		semconv.LockTarget(c.Target),
-		otelsemconv.OTelEventName(semconv.EventLockReportSummary),
-	}
+func (p *Processor) newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
+	keep := append(p.key(c), otelsemconv.OTelEventName(semconv.EventLockReportSummary))
 	if !c.Overflow {
 		r.WalkAttributes(func(kv attribute.KeyValue) bool {
 			switch kv.Key {
 			case semconv.LockKeyPatternKey, semconv.LockBackendNameKey:
-				if kv.Value.Type() == attribute.STRING && len(kv.Value.AsString()) <= maxTemplateText {
+				if kv.Value.Type() == attribute.STRING && len(kv.Value.AsString()) <= maxTemplateText && !slices.Contains(p.keys, kv.Key) {
 					keep = append(keep, kv)
 				}
 			}
@@ -93,18 +100,19 @@ func newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
 }
 
 // newSummary makes a record of its own of what a claim carries.
-func newSummary(c *window.Claim) (sdklog.Record, error) {
-	t, ok := c.Template().(*sdklog.Record)
+func (p *Processor) newSummary(c *window.Claim) (sdklog.Record, error) {
+	t, ok := c.Template.(*sdklog.Record)
 	if !ok {
 		return sdklog.Record{}, errNoTemplate
 	}
 	record, now := t.Clone(), time.Now()
-	record.SetBody(attribute.StringValue(window.SummaryMessage(c.Action, c.Target)))
+	record.SetBody(attribute.StringValue(c.SummaryText()))
 	record.SetTimestamp(now)
 	record.SetObservedTimestamp(now)
-	attrs := append([]attribute.KeyValue{semconv.LockActionKey.String(c.Action), semconv.LockTarget(c.Target)}, carried(c)...)
+	attrs := append(p.key(c), carried(c)...)
+	attrs = append(attrs, semconv.LockReportSuppressedUntil(window.FormatTime(c.Until)))
 	t.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if kv.Key != semconv.LockActionKey && kv.Key != semconv.LockTargetKey {
+		if !slices.Contains(p.keys, kv.Key) {
 			attrs = append(attrs, kv)
 		}
 		return true

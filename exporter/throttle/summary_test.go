@@ -41,6 +41,7 @@ func TestASummarySaysWhatIsTrueOfTheKeyAlone(t *testing.T) {
 			"otel.event.name":                    "lock.report.summary",
 			"lock.report.suppressed_count":       int64(2),
 			"lock.report.suppressed_since":       "2000-01-01T00:00:00.000Z",
+			"lock.report.suppressed_until":       "2000-01-01T00:00:01.000Z",
 			"lock.report.suppressed_error_types": []string{"NOAUTH", "eof"},
 		}
 		if have := attributes(got); !reflect.DeepEqual(have, want) {
@@ -164,7 +165,7 @@ func TestForceFlushBringsOutWhatIsPendingOncePerWindow(t *testing.T) {
 func TestShutdownBringsOutEverythingAndThenNothingMore(t *testing.T) {
 	next := &sink{}
 	p := newProcessor(t, next)
-	gate := p.ReportGate("backend_error", "projects")
+	gate := gateOf(p, "backend_error", "projects")
 	for _, target := range []string{"projects", "orders"} {
 		for range 4 {
 			fail(t, p, target, "timeout")
@@ -262,6 +263,7 @@ func TestAStuckNextProcessorHoldsUpNeitherFlushNorShutdown(t *testing.T) {
 			}
 			cancel()
 		}
+		synctest.Wait()
 		if next.shutdown != 1 || next.flushes != 1 {
 			t.Errorf("%d shutdowns and %d flushes passed on, want one of each", next.shutdown, next.flushes)
 		}

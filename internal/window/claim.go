@@ -1,116 +1,86 @@
 package window
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Claim is the right to write one report. Its holder writes the report, with
-// what the Claim carries, and settles by one call of Delivered, Failed or
-// HandOver; later calls do nothing. A Claim is not safe for concurrent use.
+// what the Claim carries, and settles by one call of Delivered or Failed; later
+// calls do nothing. A Claim is not safe for concurrent use.
 type Claim struct {
-	// Action and Target are the key. For the overflow gate both are Other.
-	Action, Target string
-	// Overflow: the key has no entry of its own, and Suppressed is the sum over
-	// all such keys.
-	Overflow bool
-	// Suppressed counts what was held back and is carried by this report.
-	Suppressed uint64
+	Key        []string // not to be changed; every part is Other for the overflow gate
+	Overflow   bool     // Suppressed is the sum over all keys without an entry
+	Suppressed uint64   // occurrences that the report stands for, beside its own
 	// Since is when that count began, by the wall clock: the report or summary
-	// before this one, or the report itself if there was none.
-	Since time.Time
-	// ErrorTypes are those of the suppressed occurrences, sorted, at most eight.
-	ErrorTypes []string
+	// before this one, or the report itself if there was none. Until is the last
+	// occurrence in that count, to the millisecond.
+	Since, Until time.Time
+	ErrorTypes   []string // of the suppressed occurrences, sorted, at most eight
+	Template     any      // what KeepTemplate stored last
 
-	entry      *entry
-	at         int64  // the anchor that the claim set
-	action     string // of the report
-	types, own uint64
-	records    uint64 // 0: a summary, which is no occurrence itself
-	upstream   bool
-	settled    bool
+	entry    *entry
+	row      *row // that counts the report
+	counts   tally
+	at       int64
+	typ      int    // of the report
+	records  uint64 // 0: a summary, which is no occurrence itself
+	upstream bool
+	settled  bool
 }
 
-// Join adds to the claim what its report says of an upstream window. It is for
-// callers that learn of it only now; [Window.AdmitUpstream] is for the others.
-// Join at most once, before settling.
-func (c *Claim) Join(up Upstream) {
-	e := c.entry
-	c.upstream = true
-	c.Suppressed = add(c.Suppressed, up.Suppressed)
-	if !up.Since.IsZero() && up.Since.Before(c.Since) {
-		c.Since = up.Since
-	}
-	c.types |= e.w.types.set(up.ErrorTypes)
-	c.ErrorTypes = e.w.types.names(c.types)
-	e.mu.Lock()
-	e.inFlight = add(e.inFlight, up.Suppressed)
-	e.mu.Unlock()
+// SummaryText returns the text of a summary of the claim, the same wherever it is
+// written. It has no number in it, so that texts of equal keys are equal.
+func (c *Claim) SummaryText() string {
+	return "repeated warnings suppressed: " + strings.Join(c.Key, ", ")
 }
 
-// KeepTemplate stores v for later summaries of the key, for as long as the key
-// is in the table.
+// FormatTime returns t in UTC by RFC 3339, to the millisecond and always with
+// three digits of it: such texts sort by time.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// KeepTemplate stores v for later claims of the key, for as long as the key is
+// in the table.
 func (c *Claim) KeepTemplate(v any) {
-	c.entry.mu.Lock()
+	c.entry.w.mu.Lock()
+	defer c.entry.w.mu.Unlock()
 	c.entry.template = v
-	c.entry.mu.Unlock()
-}
-
-// Template returns what KeepTemplate stored last.
-func (c *Claim) Template() any {
-	c.entry.mu.Lock()
-	defer c.entry.mu.Unlock()
-	return c.entry.template
-}
-
-// HandOver returns the claim for another goroutine to settle, whenever that may
-// be. Until then what it carries is pending, and c does nothing any more.
-func (c *Claim) HandOver() *Claim {
-	over := *c
-	c.settled = true
-	return &over
 }
 
 // Delivered settles the claim: the report is written.
-func (c *Claim) Delivered() {
-	if c.settled {
-		return
-	}
-	c.settled = true
-	e := c.entry
-	e.mu.Lock()
-	e.inFlight = sub(e.inFlight, c.occurrences())
-	said := e.lastSaid()
-	e.mu.Unlock()
-	e.w.lowerScan(said)
-	if c.records > 0 && !c.upstream {
-		e.countEmitted(c.action)
-	}
-}
+func (c *Claim) Delivered() { c.settle(true) }
 
 // Failed settles the claim: nothing was written. What the Claim carried, and
-// the report itself, are held back again. The window stays claimed, so that a
-// broken destination is tried once per window.
-func (c *Claim) Failed() {
+// the report itself, are suppressed again. The window stays taken, so that a
+// broken destination is tried once in a window.
+func (c *Claim) Failed() { c.settle(false) }
+
+func (c *Claim) settle(delivered bool) {
 	if c.settled {
 		return
 	}
 	c.settled = true
-	e := c.entry
-	e.mu.Lock()
-	n := c.occurrences()
-	e.inFlight = sub(e.inFlight, n)
-	if e.w.period > 0 {
-		e.extra = add(e.extra, n)
-		e.word.Or(c.types | c.own)
-		e.seen.Store(e.w.now())
-		if c.Since.Before(e.since) {
-			e.since = c.Since
+	e, w := c.entry, c.entry.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.inFlight -= min(e.inFlight, add(c.Suppressed, c.records))
+	w.scanBy(e.lastSaid() + w.period)
+	if c.records > 0 && !c.upstream {
+		if delivered {
+			c.row.emitted++
+		} else {
+			c.row.countSuppressed(e)
 		}
 	}
-	if c.records > 0 && !c.upstream {
-		e.countHeld(c.action)
+	if delivered || w.period == 0 {
+		return
 	}
-	e.mu.Unlock()
-	e.w.summaries.wake()
+	if c.records > 0 {
+		e.putBack(c.typ, c.at)
+	}
+	for errorType, n := range c.counts {
+		e.back.add(errorType, n)
+	}
+	e.began(c.Since)
+	w.arm(w.period)
 }
-
-// occurrences is what the claim took into its hands.
-func (c *Claim) occurrences() uint64 { return add(c.Suppressed, c.records) }

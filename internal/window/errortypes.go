@@ -1,114 +1,83 @@
 package window
 
 import (
-	"math/bits"
+	"maps"
 	"slices"
-	"sync"
+	"strings"
 	"sync/atomic"
-	"unsafe"
 )
 
 const (
-	maxErrorTypes     = 30 // named; the rest is Other
+	typeCount         = 32            // the empty one, 30 that are named, and Other
+	otherType         = typeCount - 1 // the index of all further ones
 	maxErrorTypeBytes = 64
 	maxReportedTypes  = 8
-	otherTypeBit      = 1 << (typeShift + maxErrorTypes)
 )
 
-// errorTypes gives each error type a bit of an entry's word, first come first
-// served, for the life of the window.
+// errorTypes gives each error type an index, first come first served, for the
+// life of the Window. Outages have few: a scan finds them faster than a map.
 type errorTypes struct {
-	slots [64]atomic.Pointer[errorType] // open addressing, never more than half full
-	known atomic.Int32
-
-	mu   sync.Mutex
-	list [maxErrorTypes]string
+	names atomic.Pointer[[]string] // by index; copied on write
 }
 
-type errorType struct {
-	name string
-	bit  uint64
-}
-
-var (
-	noErrorType    = &errorType{}
-	otherErrorType = &errorType{name: Other, bit: otherTypeBit}
-)
-
-// is compares by address first: names are mostly constants.
-func (t *errorType) is(name string) bool {
-	return len(t.name) == len(name) && unsafe.StringData(t.name) == unsafe.StringData(name) || t.name == name
-}
-
-// bit returns the bit of a type, zero for "".
-func (t *errorTypes) bit(name string) uint64 { return t.get(name).bit }
-
-func (t *errorTypes) set(names []string) (bits uint64) {
-	for _, name := range names {
-		bits |= t.bit(name)
-	}
-	return bits
-}
-
-func (t *errorTypes) get(name string) *errorType {
-	if name == "" {
-		return noErrorType
-	}
-	for i := slot(name); ; i++ {
-		p := t.slots[i%64].Load()
-		if p == nil {
-			return t.intern(name)
-		}
-		if p.is(name) {
-			return p
+func (t *errorTypes) index(name string) int {
+	for i, known := range *t.names.Load() {
+		if known == name {
+			return i
 		}
 	}
+	return t.learn(name)
 }
 
-func slot(name string) uint {
-	return uint(len(name))*5 + uint(name[0]) + uint(name[len(name)-1])*3
+func (t *errorTypes) learn(name string) int {
+	old := t.names.Load()
+	if len(*old) == otherType || len(name) > maxErrorTypeBytes || name == Other {
+		return otherType
+	}
+	names := append(slices.Clip(*old), strings.Clone(name))
+	if !t.names.CompareAndSwap(old, &names) {
+		return t.index(name)
+	}
+	return len(*old)
 }
 
-// intern keeps the name as it is given, not a copy, for the sake of is.
-func (t *errorTypes) intern(name string) *errorType {
-	if len(name) > maxErrorTypeBytes || name == Other || t.known.Load() == maxErrorTypes {
-		return otherErrorType
+func (t *errorTypes) name(index int) string {
+	if index == otherType {
+		return Other
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := slot(name); ; i++ {
-		p := t.slots[i%64].Load()
-		if p == nil {
-			n := t.known.Load()
-			if n == maxErrorTypes {
-				return otherErrorType
-			}
-			p = &errorType{name: name, bit: 1 << (typeShift + n)}
-			t.list[n] = name
-			t.slots[i%64].Store(p)
-			t.known.Store(n + 1)
-		}
-		if p.name == name {
-			return p
-		}
-	}
+	return (*t.names.Load())[index]
 }
 
-// names lists the types of a set, sorted.
-func (t *errorTypes) names(set uint64) []string {
-	if set == 0 {
-		return nil
+// A tally counts occurrences by error type. A type of which a window upstream
+// told no number has 0.
+type tally map[string]uint64
+
+func (t *tally) add(errorType string, n uint64) {
+	if *t == nil {
+		*t = tally{}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var names []string
-	for set &= typeMask; set != 0 && len(names) < maxReportedTypes; set &= set - 1 {
-		if i := bits.TrailingZeros64(set) - typeShift; i < maxErrorTypes {
-			names = append(names, t.list[i])
-		} else {
-			names = append(names, Other)
-		}
+	(*t)[errorType] = add((*t)[errorType], n)
+}
+
+func (t tally) sum() (n uint64) {
+	for _, of := range t {
+		n = add(n, of)
 	}
-	slices.Sort(names)
-	return names
+	return n
+}
+
+func (t tally) names() []string {
+	names := slices.Sorted(maps.Keys(t))
+	if len(names) > 0 && names[0] == "" {
+		names = names[1:]
+	}
+	return names[:min(len(names), maxReportedTypes)]
+}
+
+// add saturates: an upstream count is another process's word.
+func add(a, b uint64) uint64 {
+	if a > 1<<62 || b > 1<<62 || a+b > 1<<62 {
+		return 1 << 62
+	}
+	return a + b
 }

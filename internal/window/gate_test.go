@@ -11,7 +11,7 @@ import (
 func TestTheGateCountsAndNeverClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{})
-		gate := w.Gate("a", "t")
+		gate := gateOf(w, "a", "t")
 		suppress := func(want bool, errorType string) {
 			t.Helper()
 			if got := gate(time.Now(), errorType); got != want {
@@ -36,7 +36,7 @@ func TestTheGateCountsAndNeverClaims(t *testing.T) {
 			t.Errorf("%d of %q, want 4 of NOAUTH and timeout", c.Suppressed, c.ErrorTypes)
 		}
 		suppress(true, "timeout")
-		wantTotals(t, w, Totals{"a", "t", 2, 5, 0})
+		wantTotals(t, w, total{"a", "t", 2, 5, 0})
 	})
 }
 
@@ -44,7 +44,7 @@ func TestTheGateCountsAndNeverClaims(t *testing.T) {
 // monotonic reading take, which those of synctest are not.
 func TestTheGatesShortcutAgrees(t *testing.T) {
 	w := newWindow(t, Config{})
-	gate := w.Gate("a", "t")
+	gate := gateOf(w, "a", "t")
 	pass(t, w, "a", "t", "")
 	now := time.Now()
 	for i, typ := range []string{"timeout", "timeout", "eof", "timeout", "", "", "NOAUTH", strings.Clone("NOAUTH")} {
@@ -69,7 +69,7 @@ func TestTheGatesShortcutAgrees(t *testing.T) {
 func TestTheGateFollowsAKeyThroughEviction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{MaxKeys: 1})
-		gate := w.Gate("a", "t")
+		gate := gateOf(w, "a", "t")
 		pass(t, w, "a", "t", "")
 		if !gate(time.Now(), "") {
 			t.Fatal("let through within the window")
@@ -104,23 +104,23 @@ func TestTheGateOfAKeyThatIsTooLongIsTheOverflowGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{})
 		long := strings.Repeat("x", MaxKeyBytes)
-		gate := w.Gate("a", long)
+		gate := gateOf(w, "a", long)
 		if gate(time.Now(), "") {
 			t.Error("held back before anything passed")
 		}
-		if c := pass(t, w, "a", long, ""); !c.Overflow || c.Target != Other {
-			t.Errorf("claim for %.10q, overflow %v", c.Target, c.Overflow)
+		if c := pass(t, w, "a", long, ""); !c.Overflow || c.Key[1] != Other {
+			t.Errorf("claim for %.10q, overflow %v", c.Key[1], c.Overflow)
 		}
 		if !gate(time.Now(), "") {
 			t.Error("let through within the window")
 		}
-		wantTotals(t, w, Totals{"a", Other, 1, 0, 1})
+		wantTotals(t, w, total{"a", Other, 1, 0, 1})
 	})
 }
 
 func TestTheGateOpensOnClose(t *testing.T) {
 	w := newWindow(t, Config{})
-	gate, fresh := w.Gate("a", "t"), w.Gate("a", "t")
+	gate, fresh := gateOf(w, "a", "t"), gateOf(w, "a", "t")
 	pass(t, w, "a", "t", "")
 	now := time.Now()
 	for range 2 { // the second takes the short way

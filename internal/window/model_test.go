@@ -20,7 +20,7 @@ type model struct {
 	keys    map[string]*modelKey // by target
 	gate    modelKey             // overflow
 	passed  *string              // the target that passed the overflow gate last, if it fits the table
-	totals  map[string]*Totals
+	totals  map[string]*total
 }
 
 type modelKey struct {
@@ -96,7 +96,7 @@ func (m *model) find(target string, now time.Time, insert bool) (*modelKey, bool
 	return k, false
 }
 
-func (m *model) row(target string, overflow bool) *Totals {
+func (m *model) row(target string, overflow bool) *total {
 	if overflow {
 		target = Other
 	}
@@ -104,7 +104,7 @@ func (m *model) row(target string, overflow bool) *Totals {
 		if len(m.totals) >= m.maxKeys+1 && target != Other {
 			return m.row("", true)
 		}
-		m.totals[target] = &Totals{Action: "a", Target: target}
+		m.totals[target] = &total{Action: "a", Target: target}
 	}
 	return m.totals[target]
 }
@@ -150,18 +150,18 @@ func runModel(t *testing.T, seed uint64) {
 		period:  time.Duration(1+rng.IntN(1000)) << rng.IntN(27), // 1 ns to 134 s
 		maxKeys: 1 + rng.IntN(6),
 		keys:    map[string]*modelKey{},
-		totals:  map[string]*Totals{Other: {Action: "a", Target: Other}},
+		totals:  map[string]*total{Other: {Action: "a", Target: Other}},
 	}
 	w := newWindow(t, Config{Period: m.period, MaxKeys: m.maxKeys})
 	targets := []string{"", "t1", "t2", "t3", "t4", "t5", "t6", strings.Repeat("x", MaxKeyBytes)}[:2+rng.IntN(7)]
 	types := []string{"", "timeout", "eof", "NOAUTH", "c1", "c2", "c3", "c4", "c5", "c6", "c7"}[:1+rng.IntN(11)]
 	slices.Sort(types)
 	for _, typ := range types {
-		w.types.bit(typ) // so that the first eight are the same for both
+		w.types.index(typ) // so that the first eight are the same for both
 	}
 	gates := map[string]func(time.Time, string) bool{}
 	for _, target := range targets {
-		gates[target] = w.Gate("a", target)
+		gates[target] = gateOf(w, "a", target)
 	}
 	var occurrences, records, carried uint64
 
@@ -191,7 +191,7 @@ func runModel(t *testing.T, seed uint64) {
 			got := gates[target](now, typ)
 			// The table may be full without anybody having found that out yet.
 			// The gate is then in doubt, and lets the caller build a record.
-			if got != want && (got || !overflow || w.full(w.now())) {
+			if got != want && (got || !overflow || w.now() < w.scanAt.Load()) {
 				t.Fatalf("step %d: gate of %.5q says %v, want %v", step, target, got, want)
 			}
 			if got {
@@ -208,13 +208,13 @@ func runModel(t *testing.T, seed uint64) {
 			sent := map[string]bool{}
 			fail := rng.IntN(3) == 0
 			err := w.Flush(t.Context(), func(c *Claim) error {
-				sent[c.Target] = true
-				k := m.keys[c.Target]
+				sent[c.Key[1]] = true
+				k := m.keys[c.Key[1]]
 				if c.Overflow {
 					k = &m.gate
 				}
 				if k.pending == 0 || !k.summary.IsZero() && now.Sub(k.summary) < m.period {
-					t.Errorf("step %d: a summary of %.5q too many", step, c.Target)
+					t.Errorf("step %d: a summary of %.5q too many", step, c.Key[1])
 				}
 				old := *k
 				n, since, typs := k.take(now)
@@ -246,9 +246,9 @@ func runModel(t *testing.T, seed uint64) {
 			row := m.row(target, overflow)
 			var c *Claim
 			if upstream {
-				c = w.AdmitUpstream("a", target, typ, up)
+				c = w.AdmitUpstream(up, typ, "a", target)
 			} else {
-				c = w.Admit("a", target, typ, now)
+				c = w.Admit(now, typ, "a", target)
 			}
 			held := k.inWindow(now, m.period)
 			if held != (c == nil) {
@@ -298,13 +298,13 @@ func runModel(t *testing.T, seed uint64) {
 			t.Fatalf("step %d: %d pending, want %d; %d records + %d carried, want %d occurrences", step, got, m.pending(), records, carried, occurrences)
 		}
 	}
-	w.Totals(func(_ int, got Totals) {
-		want := Totals{Action: "a", Target: got.Target}
+	totalsOf(w, func(_ int, got total) {
+		want := total{Action: "a", Target: got.Target}
 		if row := m.totals[got.Target]; row != nil {
 			want = *row
 		}
 		if got.Action == Other {
-			want = Totals{Action: Other, Target: Other}
+			want = total{Action: Other, Target: Other}
 		}
 		if got != want {
 			t.Errorf("totals %s, want %s", fmt.Sprintf("%.60v", got), fmt.Sprintf("%.60v", want))

@@ -65,7 +65,7 @@ func stress(t *testing.T, cfg Config, gated bool) {
 	gates := make([]func(time.Time, string) bool, stressKeys)
 	for i := range targets {
 		targets[i] = fmt.Sprint("t", i)
-		gates[i] = w.Gate("a", targets[i])
+		gates[i] = gateOf(w, "a", targets[i])
 	}
 	types := []string{"timeout", "eof", "NOAUTH", ""}
 	logs := make([][]decision, stressGoroutines)
@@ -85,7 +85,7 @@ func stress(t *testing.T, cfg Config, gated bool) {
 					d := decision{key: k, before: w.at(now)}
 					occurrences.Add(1)
 					if !gated || !gates[k](now, types[i%4]) {
-						if c := w.Admit("a", targets[k], types[i%4], now); c != nil {
+						if c := w.Admit(now, types[i%4], "a", targets[k]); c != nil {
 							d.at, d.overflow = c.at, c.Overflow
 							if i%5 == 0 {
 								c.Failed()
@@ -136,7 +136,7 @@ func stress(t *testing.T, cfg Config, gated bool) {
 	wantPending(t, w, 0)
 
 	var sum uint64
-	w.Totals(func(_ int, row Totals) { sum += row.Emitted + row.Suppressed + row.Overflow })
+	totalsOf(w, func(_ int, row total) { sum += row.Emitted + row.Suppressed + row.Overflow })
 	if sum != occurrences.Load() {
 		t.Errorf("totals of %d, want %d", sum, occurrences.Load())
 	}
@@ -195,7 +195,7 @@ func TestOneOfManyAtTheEdgeOfAWindowPassesConcurrentSafe(t *testing.T) {
 		for range 16 {
 			done.Go(func() {
 				start.Wait()
-				if c := w.Admit("a", "t", "", time.Now()); c != nil {
+				if c := w.Admit(time.Now(), "", "a", "t"); c != nil {
 					passed.Add(1)
 					carried.Add(c.Suppressed)
 					c.Delivered()
@@ -223,7 +223,7 @@ func TestTotalsNeverFallConcurrentSafe(t *testing.T) {
 					return
 				default:
 				}
-				if c := w.Admit("a", fmt.Sprint("t", (i+g)%5), "", time.Now()); c != nil {
+				if c := w.Admit(time.Now(), "", "a", fmt.Sprint("t", (i+g)%5)); c != nil {
 					if i%3 == 0 {
 						c.Failed()
 					} else {
@@ -233,9 +233,9 @@ func TestTotalsNeverFallConcurrentSafe(t *testing.T) {
 			}
 		})
 	}
-	last := map[int]Totals{}
+	last := map[int]total{}
 	for range 2000 {
-		w.Totals(func(i int, row Totals) {
+		totalsOf(w, func(i int, row total) {
 			if old := last[i]; row.Emitted < old.Emitted || row.Suppressed < old.Suppressed || row.Overflow < old.Overflow {
 				t.Errorf("row %d fell from %+v to %+v", i, old, row)
 			}

@@ -2,121 +2,68 @@ package window
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// Flush sends a summary for every key that holds a count and has had none
-// within the last period; the others stay pending. It ends early, with the
-// context's error, when ctx is done. Otherwise it returns the first error of
-// send; a key whose send fails or panics keeps its count.
-func (w *Window) Flush(ctx context.Context, send func(*Claim) error) error {
-	_, err := w.summaries.each(ctx, flush, send)
-	return err
+const (
+	maxSummaries    = 32          // being written at a time
+	summaryPatience = time.Second // the longest that the timer waits for one
+)
+
+var errExited = errors.New("window: writing a summary ended its goroutine")
+
+// Flush writes a summary for every key that holds a count and has had none
+// within the last period; the others stay pending. It returns when ctx is done,
+// with its error, and otherwise the first error of write. A key whose summary
+// failed keeps its count.
+//
+// Each call of write has a goroutine of its own, at most 32 at a time, and its
+// claim is settled when it returns: one that panics or calls Goexit has failed,
+// one that is stuck is waited for as long as ctx lasts, by the timer a second.
+// It counts once, whenever it ends.
+func (w *Window) Flush(ctx context.Context, write func(*Claim) error) error {
+	return w.summarize(ctx, flush, write)
 }
 
-// Close stops the timer, waits for a summary that it is sending, and then sends
-// one for every key that holds a count, whenever the last one was: nothing comes
-// after it. It ends early, with the context's error, when ctx is done. The gates
-// then hold nothing back any more. Admit goes on, without a timer.
-func (w *Window) Close(ctx context.Context, send func(*Claim) error) error {
+// Close stops the timer and writes a summary, as Flush does, for every key that
+// holds a count, whenever the last one was: nothing comes after it. It waits for
+// all that are being written, and returns when ctx is done, with its error. Admit
+// goes on, without a timer.
+func (w *Window) Close(ctx context.Context, write func(*Claim) error) error {
+	w.mu.Lock()
 	w.closed.Store(true)
-	w.each(func(e *entry) bool {
-		e.fresh.Store(never) // sends the gates to where they see closed
-		return true
-	})
-	if err := w.summaries.stop(ctx); err != nil {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.mu.Unlock()
+	if err := acquire(ctx, w.ticking); err != nil {
 		return err
 	}
-	_, err := w.summaries.each(ctx, final, send)
+	defer func() { <-w.ticking }()
+	err := w.summarize(ctx, final, write)
+	for range maxSummaries {
+		if late := acquire(ctx, w.slots); late != nil {
+			return late
+		}
+		defer func() { <-w.slots }()
+	}
 	return err
 }
 
-// summaries owns the timer that brings out what is pending when a key's
-// failures stop. It is armed only while something is pending.
-type summaries struct {
-	w    *Window
-	send func(*Claim) error
-
-	armed atomic.Bool // a tick is due or running
-
-	mu     sync.Mutex // a leaf
-	timer  *time.Timer
-	closed bool
-	idle   chan struct{} // closed when no tick is due or running; nil before the first
-
-	ctx    context.Context // done when closed
-	cancel context.CancelFunc
-}
-
-func (s *summaries) init(w *Window, send func(*Claim) error) {
-	s.w, s.send = w, send
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-}
-
-// wake arms the timer. It is called whenever something becomes pending.
-func (s *summaries) wake() {
-	if s.send == nil || s.armed.Load() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.armed.Load() {
-		return
-	}
-	s.armed.Store(true)
-	s.idle = make(chan struct{})
-	s.timer = time.AfterFunc(time.Duration(s.w.period), s.tick)
-}
-
-// tick sends what is due and arms the timer for what will be.
-func (s *summaries) tick() {
-	next := s.w.now() + s.w.period // if send ends this goroutine
-	defer func() { s.rearm(next) }()
-	next, _ = s.each(s.ctx, due, s.send)
-}
-
-// rearm arms the timer for next, math.MaxInt64 for not at all.
-func (s *summaries) rearm(next int64) {
-	s.mu.Lock()
-	if next < math.MaxInt64 && !s.closed {
-		s.timer.Reset(time.Duration(max(next-s.w.now(), 0)))
-		s.mu.Unlock()
-		return
-	}
-	s.armed.Store(false)
-	close(s.idle)
-	s.mu.Unlock()
-	if s.w.holdsAny() { // since the scan, by somebody who saw the timer armed
-		s.wake()
-	}
-}
-
-func (s *summaries) stop(ctx context.Context) error {
-	s.cancel()
-	s.mu.Lock()
-	s.closed = true
-	idle := s.idle
-	if s.armed.Load() && s.timer.Stop() {
-		s.armed.Store(false)
-		close(idle)
-	}
-	s.mu.Unlock()
-	if idle == nil {
-		return nil
-	}
+// acquire takes a place in a channel that serves as a semaphore.
+func acquire(ctx context.Context, places chan<- struct{}) error {
 	select {
-	case <-idle:
+	case places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// occasion is what a summary is sent for.
+// occasion is what a summary is written for.
 type occasion int
 
 const (
@@ -125,96 +72,102 @@ const (
 	final                 // always
 )
 
-// each sends a summary for every key that the occasion allows. It returns when
-// the timer would find the next, math.MaxInt64 for never, and the first error.
-func (s *summaries) each(ctx context.Context, o occasion, send func(*Claim) error) (next int64, first error) {
-	next = math.MaxInt64
-	one := func(e *entry) bool {
-		if err := ctx.Err(); err != nil {
-			first = err
-			return false
+// summarize writes a summary for every key that the occasion allows, and returns
+// the first error.
+func (w *Window) summarize(ctx context.Context, o occasion, write func(*Claim) error) (first error) {
+	for e := range w.entries {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		c, at := e.summarize(o)
-		if c != nil {
-			if err := settle(c, send); err != nil && first == nil {
+		if o == due && w.closed.Load() {
+			return nil
+		}
+		if c := e.summary(o); c != nil {
+			if err := w.write(ctx, o, c, write); first == nil {
 				first = err
 			}
-			at = e.due()
 		}
-		next = min(next, at)
-		return true
 	}
-	if one(s.w.overflow) {
-		s.w.each(one)
-	}
-	return next, first
+	return first
 }
 
-// settle sends one summary, and puts its count back if that fails.
-func settle(c *Claim, send func(*Claim) error) (err error) {
-	defer c.Failed()
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("window: sending a summary panicked with a %T", v)
-		}
-	}()
-	if err = send(c); err == nil {
-		c.Delivered()
-	}
-	return err
-}
-
-// due is when the timer will want a summary of e, math.MaxInt64 if nothing is
-// held.
-func (e *entry) due() int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.heldBack() == 0 {
-		return math.MaxInt64
-	}
-	return max(e.nextSummary(), e.seen.Load()+e.w.period)
-}
-
-// nextSummary is when a summary no longer follows the last one too closely.
-func (e *entry) nextSummary() int64 {
-	if e.summaryAt == never {
-		return never
-	}
-	return e.summaryAt + e.w.period
-}
-
-// summarize hands over what is held if the occasion allows. Otherwise next says
-// when the timer will, math.MaxInt64 if nothing is held.
-func (e *entry) summarize(o occasion) (c *Claim, next int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.word.Load()&deadBit != 0 || e.heldBack() == 0 {
-		return nil, math.MaxInt64
-	}
+// summary moves what is suppressed into a claim if the occasion allows.
+func (e *entry) summary(o occasion) *Claim {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
 	wall := time.Now()
 	now := int64(wall.Sub(e.w.base))
-	next = max(e.nextSummary(), e.seen.Load()+e.w.period)
-	if o == due && now < next || o == flush && now < e.nextSummary() {
-		return nil, next
+	from := [...]int64{due: e.due(), flush: e.summaryAt + e.w.period, final: never}[o]
+	if e.suppressed() == 0 || now < from {
+		return nil
 	}
-	n, types := e.take()
-	c = &Claim{
-		Action: e.action, Target: e.target, Overflow: e.row == nil,
-		Suppressed: n, Since: e.since, ErrorTypes: e.w.types.names(types),
-		entry: e, types: types,
-	}
-	e.since, e.summaryAt = wall, now
-	return c, math.MaxInt64
+	e.summaryAt = now
+	return e.take(now, wall)
 }
 
-// holdsAny reports whether anything waits for the timer.
-func (w *Window) holdsAny() (any bool) {
-	held := func(e *entry) bool {
-		any = e.due() < math.MaxInt64
-		return !any
+// due is when the timer writes a summary, math.MaxInt64 if nothing is suppressed.
+func (e *entry) due() int64 {
+	if e.suppressed() == 0 {
+		return math.MaxInt64
 	}
-	if held(w.overflow) {
-		w.each(held)
+	return max(e.summaryAt, e.seen.Load()) + e.w.period
+}
+
+// write calls the function on a goroutine of its own, which settles the claim.
+func (w *Window) write(ctx context.Context, o occasion, c *Claim, write func(*Claim) error) error {
+	if o == due {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, summaryPatience)
+		defer cancel()
 	}
-	return any
+	if err := acquire(ctx, w.slots); err != nil {
+		c.Failed()
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := errExited
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("window: writing a summary panicked with a %T", v)
+			}
+			c.Failed() // unless it is delivered
+			<-w.slots
+			done <- err
+		}()
+		if err = write(c); err == nil {
+			c.Delivered()
+		}
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// arm starts the timer unless it runs. It is called whenever something becomes
+// pending, under mu.
+func (w *Window) arm(after int64) {
+	if w.summary != nil && !w.closed.Load() && !w.armed.Swap(true) {
+		w.timer = time.AfterFunc(time.Duration(after), w.tick)
+	}
+}
+
+// tick writes what is due and arms the timer for what will be.
+func (w *Window) tick() {
+	w.ticking <- struct{}{}
+	_ = w.summarize(context.Background(), due, w.summary)
+	<-w.ticking
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed.Store(false) // before the look at the counters: who adds to them looks at it afterwards
+	next := int64(math.MaxInt64)
+	for e := range w.entries {
+		next = min(next, e.due())
+	}
+	if next < math.MaxInt64 {
+		w.arm(max(next-w.now(), 0))
+	}
 }

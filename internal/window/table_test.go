@@ -14,7 +14,7 @@ func TestAFullTableNeverFailsOpen(t *testing.T) {
 		pass(t, w, "a", "t1", "")
 		pass(t, w, "a", "t2", "")
 		time.Sleep(time.Second)
-		if c := pass(t, w, "a", "t3", ""); !c.Overflow || c.Action != Other || c.Target != Other {
+		if c := pass(t, w, "a", "t3", ""); !c.Overflow || c.Key[0] != Other || c.Key[1] != Other {
 			t.Errorf("claim %+v, want one of the overflow gate", c)
 		}
 		for i := range 100 {
@@ -23,7 +23,7 @@ func TestAFullTableNeverFailsOpen(t *testing.T) {
 		hold(t, w, "b", strings.Repeat("x", MaxKeyBytes), "")
 		wantPending(t, w, 101)
 		wantTotals(t, w,
-			Totals{"a", Other, 1, 0, 100}, Totals{"a", "t1", 1, 0, 0}, Totals{"a", "t2", 1, 0, 0}, Totals{"b", Other, 0, 0, 1})
+			total{"a", Other, 1, 0, 100}, total{"a", "t1", 1, 0, 0}, total{"a", "t2", 1, 0, 0}, total{"b", Other, 0, 0, 1})
 		time.Sleep(time.Minute) // the gate's window has passed, and those of t1 and t2
 		if c := pass(t, w, "b", strings.Repeat("x", MaxKeyBytes), ""); !c.Overflow || c.Suppressed != 101 {
 			t.Errorf("%d, want the gate's 101", c.Suppressed)
@@ -59,7 +59,7 @@ func TestNoKeyPassesTwiceByLeavingTheOverflowGate(t *testing.T) {
 		w := newWindow(t, Config{MaxKeys: 1})
 		pass(t, w, "a", "t", "")
 		time.Sleep(time.Minute - time.Nanosecond)
-		c := w.Admit("a", "late", "", time.Now())
+		c := w.Admit(time.Now(), "", "a", "late")
 		if c == nil || !c.Overflow {
 			t.Fatalf("claim %+v, want one of the overflow gate", c)
 		}
@@ -72,7 +72,7 @@ func TestNoKeyPassesTwiceByLeavingTheOverflowGate(t *testing.T) {
 		hold(t, w, "a", "late", "")
 		time.Sleep(time.Nanosecond)
 		c = pass(t, w, "a", "late", "")
-		if c.Overflow || c.Suppressed != 2 || c.Template() != "template" {
+		if c.Overflow || c.Suppressed != 2 || c.Template != "template" {
 			t.Errorf("claim %+v, want the key's own with 2 and the gate's template", c)
 		}
 	})
@@ -90,7 +90,7 @@ func TestCountsThatComeTooLateForAnEvictedKeyAreMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{MaxKeys: 1})
 		pass(t, w, "a", "t", "")
-		late := w.find(w.hash("a", "t"), "a", "t") // somebody looked it up, and was put to sleep
+		late := w.find([]string{"a", "t"}) // somebody looked it up, and was put to sleep
 		inside := w.now()
 		time.Sleep(time.Minute)
 		pass(t, w, "a", "other", "")
@@ -99,9 +99,6 @@ func TestCountsThatComeTooLateForAnEvictedKeyAreMoved(t *testing.T) {
 		}
 		if late.count(inside, 0) {
 			t.Error("counted, having seen the window before the eviction")
-		}
-		if _, live := late.admit(&report{action: "a", target: "t"}); live {
-			t.Error("decided by the entry of an evicted key")
 		}
 		wantPending(t, w, 0)
 		if c := pass(t, w, "a", "t", ""); !c.Overflow {
@@ -113,7 +110,7 @@ func TestCountsThatComeTooLateForAnEvictedKeyAreMoved(t *testing.T) {
 func TestAClaimUnderWayKeepsItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{MaxKeys: 1})
-		slow := w.Admit("a", "slow", "", time.Now())
+		slow := w.Admit(time.Now(), "", "a", "slow")
 		time.Sleep(time.Hour)
 		if c := pass(t, w, "a", "other", ""); !c.Overflow {
 			t.Error("evicted a key whose report is under way")
@@ -142,22 +139,22 @@ func TestTotalsOutliveEvictionAndAreBounded(t *testing.T) {
 			pass(t, w, "a", target, "")
 			time.Sleep(time.Minute)
 		}
-		wantTotals(t, w, Totals{"a", Other, 6, 3, 0}, Totals{"a", "t0", 2, 1, 0}, Totals{"a", "t1", 2, 1, 0})
+		wantTotals(t, w, total{"a", Other, 6, 3, 0}, total{"a", "t0", 2, 1, 0}, total{"a", "t1", 2, 1, 0})
 		pass(t, w, "a", "t0", "") // back again, on its old row
-		wantTotals(t, w, Totals{"a", Other, 6, 3, 0}, Totals{"a", "t0", 3, 1, 0}, Totals{"a", "t1", 2, 1, 0})
-		for i := range 3 * maxOtherActions {
+		wantTotals(t, w, total{"a", Other, 6, 3, 0}, total{"a", "t0", 3, 1, 0}, total{"a", "t1", 2, 1, 0})
+		for i := range 3 * maxOtherRows {
 			pass(t, w, fmt.Sprint("b", i), "t", "")
 			time.Sleep(time.Minute)
 		}
 		rows, rest := 0, uint64(0)
-		w.Totals(func(_ int, row Totals) {
+		totalsOf(w, func(_ int, row total) {
 			rows++
 			if row.Action == Other {
 				rest += row.Emitted
 			}
 		})
-		if rows != 2+maxOtherActions+1 || rest != 2*maxOtherActions+1 {
-			t.Errorf("%d rows, %d of actions without a row, want %d and %d", rows, rest, 2+maxOtherActions+1, 2*maxOtherActions+1)
+		if rows != 2+maxOtherRows+1 || rest != 2*maxOtherRows+1 {
+			t.Errorf("%d rows, %d of actions without a row, want %d and %d", rows, rest, 2+maxOtherRows+1, 2*maxOtherRows+1)
 		}
 	})
 }
@@ -171,33 +168,13 @@ func TestTotalsLeaveOutWhatCameTooLateForAnEvictedKey(t *testing.T) {
 		time.Sleep(time.Minute)
 		pass(t, w, "a", "t", "")
 		time.Sleep(time.Minute)
-		e := w.find(w.hash("a", "t"), "a", "t")
-		if !e.kill(w.now()) { // as evict does, before it unlinks the entry
+		e := w.find([]string{"a", "t"})
+		if _, gone := e.evict(w.now()); !gone { // as Window.evict does, before it unlinks the entry
 			t.Fatal("the key may not go")
 		}
 		if e.count(inside, 0) {
 			t.Fatal("counted for a key that nobody will look at again")
 		}
-		wantTotals(t, w, Totals{"a", "t", 2, 1, 0})
+		wantTotals(t, w, total{"a", "t", 2, 1, 0})
 	})
-}
-
-func TestHashSpreadsKeys(t *testing.T) {
-	w := newWindow(t, Config{})
-	for i := range DefaultMaxKeys / 4 {
-		for _, action := range []string{"backend_error", "release_error", "extend_error", "x"} {
-			pass(t, w, action, fmt.Sprint("tenant-", i, "-projects"), "")
-		}
-	}
-	longest := 0
-	for i := range w.buckets {
-		n := 0
-		for e := w.buckets[i].Load(); e != nil; e = e.next.Load() {
-			n++
-		}
-		longest = max(longest, n)
-	}
-	if longest > 12 { // 1 in 10^7 for a fair hash
-		t.Errorf("%d keys in one chain", longest)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 func newWindow(t testing.TB, cfg Config) *Window {
@@ -22,7 +23,7 @@ func newWindow(t testing.TB, cfg Config) *Window {
 // pass admits a report that has to be let through, and delivers it.
 func pass(t testing.TB, w *Window, action, target, errorType string) *Claim {
 	t.Helper()
-	c := w.Admit(action, target, errorType, time.Now())
+	c := w.Admit(time.Now(), errorType, action, target)
 	if c == nil {
 		t.Fatalf("%s %s was held back, want it let through", action, target)
 	}
@@ -32,8 +33,25 @@ func pass(t testing.TB, w *Window, action, target, errorType string) *Claim {
 
 func hold(t testing.TB, w *Window, action, target, errorType string) {
 	t.Helper()
-	if c := w.Admit(action, target, errorType, time.Now()); c != nil {
+	if c := w.Admit(time.Now(), errorType, action, target); c != nil {
 		t.Fatalf("%s %s was let through with %d, want it held back", action, target, c.Suppressed)
+	}
+}
+
+// gateOf is Suppress for one key.
+func gateOf(w *Window, action, target string) func(time.Time, string) bool {
+	return func(now time.Time, errorType string) bool { return w.Suppress(now, errorType, action, target) }
+}
+
+// total is Totals for keys of an action and a target.
+type total struct {
+	Action, Target                string
+	Emitted, Suppressed, Overflow uint64
+}
+
+func totalsOf(w *Window, f func(i int, t total)) {
+	for i, t := range w.Totals() {
+		f(i, total{t.Key[0], t.Key[1], t.Emitted, t.Suppressed, t.Overflow})
 	}
 }
 
@@ -93,8 +111,8 @@ func TestKeysHaveWindowsOfTheirOwn(t *testing.T) {
 		{"", ""}, {"", "projects"}, {"a", ""}, {"projects", "backend_error"}, {"ab", "c"}, {"a", "bc"},
 		{long, long}, {"extend_error", "x"}, {"backend_error", "x"},
 	} {
-		if c := pass(t, w, key[0], key[1], ""); c.Overflow || c.Action != key[0] || c.Target != key[1] {
-			t.Errorf("%q: claim for %q, %q, overflow %v", key, c.Action, c.Target, c.Overflow)
+		if c := pass(t, w, key[0], key[1], ""); c.Overflow || c.Key[0] != key[0] || c.Key[1] != key[1] {
+			t.Errorf("%q: claim for %q, %q, overflow %v", key, c.Key[0], c.Key[1], c.Overflow)
 		}
 		hold(t, w, key[0], key[1], "")
 	}
@@ -102,7 +120,7 @@ func TestKeysHaveWindowsOfTheirOwn(t *testing.T) {
 
 func TestNegativePeriodHoldsNothingBack(t *testing.T) {
 	w := newWindow(t, Config{Period: -1, MaxKeys: 2})
-	gate := w.Gate("a", "t0")
+	gate := gateOf(w, "a", "t0")
 	for i := range 100 {
 		if gate(time.Now(), "") {
 			t.Fatal("the gate holds back")
@@ -111,11 +129,11 @@ func TestNegativePeriodHoldsNothingBack(t *testing.T) {
 			t.Fatalf("carries %d", c.Suppressed)
 		}
 	}
-	c := w.Admit("a", "t0", "", time.Now())
+	c := w.Admit(time.Now(), "", "a", "t0")
 	c.Failed()
 	wantPending(t, w, 0)
 	var emitted uint64
-	w.Totals(func(_ int, t Totals) { emitted += t.Emitted })
+	totalsOf(w, func(_ int, t total) { emitted += t.Emitted })
 	if emitted != 100 {
 		t.Errorf("%d emitted, want 100", emitted)
 	}
@@ -125,93 +143,76 @@ func TestNegativePeriodHoldsNothingBack(t *testing.T) {
 // callers give, and leaves their monotonic readings alone, which is what a
 // stepped clock does.
 func TestTheWallClockChangesNothing(t *testing.T) {
-	if !timeLayoutKnown {
-		t.Fatal("package time has changed its layout: timestamps are taken apart slowly")
-	}
 	stepped := func(d time.Duration) time.Time {
 		now := time.Now()
-		words(&now).wall += uint64(int64(d/time.Second)) << 30
+		*(*uint64)(unsafe.Pointer(&now)) += uint64(int64(d/time.Second)) << 30 // package time offers no way to
 		if got := now.Round(0).Sub(time.Now().Round(0)).Round(time.Second); got != d {
 			t.Fatalf("the wall clock moved by %v, want %v", got, d)
 		}
 		return now
 	}
-	for _, portable := range []bool{false, true} {
-		w := newWindow(t, Config{})
-		if portable {
-			w.monoBit = 0
+	w := newWindow(t, Config{})
+	gate := gateOf(w, "a", "t")
+	pass(t, w, "a", "t", "")
+	for i, d := range []time.Duration{time.Hour, -time.Hour, -365 * 24 * time.Hour, 10 * time.Minute} {
+		if w.Admit(stepped(d), "", "a", "t") != nil {
+			t.Errorf("let through within its window, stepped by %v", d)
 		}
-		gate := w.Gate("a", "t")
-		pass(t, w, "a", "t", "")
-		for i, d := range []time.Duration{time.Hour, -time.Hour, -365 * 24 * time.Hour, 10 * time.Minute} {
-			if w.Admit("a", "t", "", stepped(d)) != nil {
-				t.Errorf("let through within its window, stepped by %v", d)
-			}
-			if !gate(stepped(d), "") {
-				t.Errorf("the gate let through within the window, stepped by %v", d)
-			}
-			wantPending(t, w, uint64(2*i+2))
+		if !gate(stepped(d), "") {
+			t.Errorf("the gate let through within the window, stepped by %v", d)
 		}
-		age(w, time.Minute)
-		if gate(stepped(-time.Hour), "") {
-			t.Error("the gate held back after the window")
-		}
-		if c := w.Admit("a", "t", "", stepped(-time.Hour)); c == nil || c.Suppressed != 8 {
-			t.Errorf("claim %+v after the window, want one that carries 8", c)
-		}
+		wantPending(t, w, uint64(2*i+2))
+	}
+	age(w, time.Minute)
+	if gate(stepped(-time.Hour), "") {
+		t.Error("the gate held back after the window")
+	}
+	if c := w.Admit(stepped(-time.Hour), "", "a", "t"); c == nil || c.Suppressed != 8 {
+		t.Errorf("claim %+v after the window, want one that carries 8", c)
 	}
 }
 
 // age makes what is in the table older. Timestamps within a synctest bubble
 // carry no monotonic reading, so tests of such readings need real ones.
 func age(w *Window, d time.Duration) {
-	older := func(e *entry) bool {
-		e.anchor.Add(int64(-d))
+	for e := range w.entries {
+		e.start.Add(int64(-d))
 		e.seen.Add(int64(-d))
-		e.fresh.Store(never)
-		return true
 	}
-	older(w.overflow)
-	w.each(older)
 }
 
 func TestTimestampsAreBelievedForHoldingBackOnly(t *testing.T) {
-	for _, portable := range []bool{false, true} {
-		w := newWindow(t, Config{})
-		if portable {
-			w.monoBit = 0
+	w := newWindow(t, Config{})
+	pass(t, w, "a", "t", "")
+	now := time.Now()
+	admit := func(at time.Time) bool { return w.Admit(at, "", "a", "t") != nil }
+	for name, at := range map[string]time.Time{
+		"from the future":                      now.Add(time.Hour),
+		"from before the window":               now.Add(-time.Hour),
+		"without a monotonic reading":          now.Round(0),
+		"without one, from the future":         now.Round(0).Add(time.Hour),
+		"in UTC, which strips the reading":     now.UTC(),
+		"the zero time":                        {},
+		"from the end of what a Time can hold": time.Unix(math.MaxInt32, 0),
+	} {
+		if admit(at) {
+			t.Errorf("%s: let through within the window", name)
 		}
-		pass(t, w, "a", "t", "")
-		now := time.Now()
-		admit := func(at time.Time) bool { return w.Admit("a", "t", "", at) != nil }
-		for name, at := range map[string]time.Time{
-			"from the future":                      now.Add(time.Hour),
-			"from before the window":               now.Add(-time.Hour),
-			"without a monotonic reading":          now.Round(0),
-			"without one, from the future":         now.Round(0).Add(time.Hour),
-			"in UTC, which strips the reading":     now.UTC(),
-			"the zero time":                        {},
-			"from the end of what a Time can hold": time.Unix(math.MaxInt32, 0),
-		} {
-			if admit(at) {
-				t.Errorf("%s: let through within the window", name)
-			}
+	}
+	age(w, time.Minute)
+	if admit(now.Add(-time.Second)) {
+		t.Error("an occurrence of the old window was let through")
+	}
+	for name, at := range map[string]time.Time{
+		"from before the window":      now.Add(-time.Hour),
+		"from the future":             now.Add(time.Hour),
+		"without a monotonic reading": now.Round(0).Add(-time.Hour),
+		"the zero time":               {},
+	} {
+		if !admit(at) {
+			t.Errorf("%s: held back after the window", name)
 		}
 		age(w, time.Minute)
-		if admit(now.Add(-time.Second)) {
-			t.Error("an occurrence of the old window was let through")
-		}
-		for name, at := range map[string]time.Time{
-			"from before the window":      now.Add(-time.Hour),
-			"from the future":             now.Add(time.Hour),
-			"without a monotonic reading": now.Round(0).Add(-time.Hour),
-			"the zero time":               {},
-		} {
-			if !admit(at) {
-				t.Errorf("%s: held back after the window", name)
-			}
-			age(w, time.Minute)
-		}
 	}
 }
 
@@ -247,25 +248,25 @@ func TestFailedClaimsAreCarriedByTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{})
 		first := time.Now()
-		w.Admit("a", "t", "eof", first).Failed()
+		w.Admit(first, "eof", "a", "t").Failed()
 		wantPending(t, w, 1)
 		hold(t, w, "a", "t", "timeout") // a broken destination is tried once per window
 		time.Sleep(time.Minute)
-		c := w.Admit("a", "t", "", time.Now())
+		c := w.Admit(time.Now(), "", "a", "t")
 		wantPending(t, w, 3) // in the caller's hands
 		c.Failed()
 		c.Failed()
 		c.Delivered()
 		wantPending(t, w, 3)
 		time.Sleep(time.Minute)
-		c = w.Admit("a", "t", "", time.Now())
+		c = w.Admit(time.Now(), "", "a", "t")
 		if c.Suppressed != 3 || !c.Since.Equal(first) || !slices.Equal(c.ErrorTypes, []string{"eof", "timeout"}) {
 			t.Errorf("%d since %v of %q, want 3 since %v of eof and timeout", c.Suppressed, c.Since, c.ErrorTypes, first)
 		}
 		c.Delivered()
 		c.Failed()
 		wantPending(t, w, 0)
-		wantTotals(t, w, Totals{"a", "t", 1, 3, 0})
+		wantTotals(t, w, total{"a", "t", 1, 3, 0})
 	})
 }
 
@@ -274,28 +275,27 @@ func TestCountsOfAnUpstreamWindowJoin(t *testing.T) {
 		w := newWindow(t, Config{})
 		start := time.Now()
 		up := Upstream{Suppressed: 10, Since: start.Add(-time.Hour), ErrorTypes: []string{"eof"}}
-		c := w.AdmitUpstream("a", "t", "timeout", up)
+		c := w.AdmitUpstream(up, "timeout", "a", "t")
 		if c.Suppressed != 10 || !c.Since.Equal(up.Since) || !slices.Equal(c.ErrorTypes, []string{"eof"}) {
 			t.Errorf("%+v", c)
 		}
 		wantPending(t, w, 11)
 		c.Failed()
 		wantPending(t, w, 11)
-		if w.AdmitUpstream("a", "t", "NOAUTH", Upstream{Suppressed: 4, Since: start.Add(-2 * time.Hour), ErrorTypes: []string{"closed"}}) != nil {
+		if w.AdmitUpstream(Upstream{Suppressed: 4, Since: start.Add(-2 * time.Hour), ErrorTypes: []string{"closed"}}, "NOAUTH", "a", "t") != nil {
 			t.Fatal("let through within its window")
 		}
 		hold(t, w, "a", "t", "")
 		wantPending(t, w, 17)
 		time.Sleep(time.Minute)
-		c = w.Admit("a", "t", "", time.Now())
-		c.Join(Upstream{Suppressed: 3, Since: start.Add(-3 * time.Hour), ErrorTypes: []string{"lost"}})
+		c = w.AdmitUpstream(Upstream{Suppressed: 3, Since: start.Add(-3 * time.Hour), ErrorTypes: []string{"lost"}}, "", "a", "t")
 		wantPending(t, w, 21)
 		if c.Suppressed != 20 || !c.Since.Equal(start.Add(-3*time.Hour)) || !slices.Equal(c.ErrorTypes, []string{"NOAUTH", "closed", "eof", "lost", "timeout"}) {
 			t.Errorf("%+v", c)
 		}
 		c.Delivered()
 		wantPending(t, w, 0)
-		wantTotals(t, w, Totals{"a", "t", 0, 1, 0}) // upstream counted the others
+		wantTotals(t, w, total{"a", "t", 0, 1, 0}) // upstream counted the others
 	})
 }
 
@@ -303,9 +303,9 @@ func TestAnUpstreamCountCannotWrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(t, Config{})
 		up := Upstream{Suppressed: math.MaxUint64}
-		w.AdmitUpstream("a", "t", "", up).Failed()
+		w.AdmitUpstream(up, "", "a", "t").Failed()
 		for range 10 {
-			if w.AdmitUpstream("a", "t", "", up) != nil {
+			if w.AdmitUpstream(up, "", "a", "t") != nil {
 				t.Fatal("let through")
 			}
 			hold(t, w, "a", "t", "")
@@ -346,64 +346,21 @@ func TestErrorTypesAreBounded(t *testing.T) {
 	})
 }
 
-func TestErrorTypesThatCollideAreToldApart(t *testing.T) {
-	w := newWindow(t, Config{})
-	seen := map[uint64]string{}
-	for i := range maxErrorTypes {
-		name := fmt.Sprintf("x%02dy", i) // all in one slot
-		bit := w.types.bit(name)
-		if other := seen[bit]; other != "" {
-			t.Fatalf("%s and %s share a bit", name, other)
-		}
-		seen[bit] = name
-		if again := w.types.bit(strings.Clone(name)); again != bit {
-			t.Fatalf("%s has two bits", name)
-		}
-	}
-	if w.types.bit("x99y") != otherTypeBit {
-		t.Error("a type too many has a bit of its own")
-	}
-}
-
-func TestACountNeverRunsIntoTheErrorTypes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWindow(t, Config{})
-		pass(t, w, "a", "t", "")
-		hold(t, w, "a", "t", "timeout")
-		e := w.find(w.hash("a", "t"), "a", "t")
-		e.word.Add(spillAt - 4) // as many reports again
-		for range 10 {
-			hold(t, w, "a", "t", "timeout")
-		}
-		const want uint64 = spillAt - 4 + 11
-		wantPending(t, w, want)
-		if n := uint32(e.word.Load()); n > 10 {
-			t.Errorf("the word still holds %d", n)
-		}
-		wantTotals(t, w, Totals{"a", "t", 1, want, 0})
-		time.Sleep(time.Minute)
-		if c := pass(t, w, "a", "t", ""); c.Suppressed != want || !slices.Equal(c.ErrorTypes, []string{"timeout"}) {
-			t.Errorf("%d of %q, want %d of timeout", c.Suppressed, c.ErrorTypes, want)
-		}
-		wantTotals(t, w, Totals{"a", "t", 2, want, 0})
-	})
-}
-
 func TestHoldingBackAllocatesNothing(t *testing.T) {
 	w := newWindow(t, Config{MaxKeys: 1})
 	pass(t, w, "a", "t", "")
 	pass(t, w, "a", "overflow", "")
-	gate, overflowGate := w.Gate("a", "t"), w.Gate("a", "another")
+	gate, overflowGate := gateOf(w, "a", "t"), gateOf(w, "a", "another")
 	long := strings.Repeat("x", MaxKeyBytes)
 	types := []string{"timeout", "eof", "NOAUTH"}
 	i := 0
 	for name, f := range map[string]func(errorType string) bool{
-		"admit":            func(typ string) bool { return w.Admit("a", "t", typ, time.Now()) == nil },
-		"admit, no time":   func(typ string) bool { return w.Admit("a", "t", typ, time.Time{}) == nil },
-		"overflow":         func(typ string) bool { return w.Admit("a", "third", typ, time.Now()) == nil },
-		"overflow, action": func(typ string) bool { return w.Admit("b", "third", typ, time.Now()) == nil },
-		"overlong":         func(typ string) bool { return w.Admit("a", long, typ, time.Now()) == nil },
-		"upstream":         func(typ string) bool { return w.AdmitUpstream("a", "t", typ, Upstream{Suppressed: 1}) == nil },
+		"admit":            func(typ string) bool { return w.Admit(time.Now(), typ, "a", "t") == nil },
+		"admit, no time":   func(typ string) bool { return w.Admit(time.Time{}, typ, "a", "t") == nil },
+		"overflow":         func(typ string) bool { return w.Admit(time.Now(), typ, "a", "third") == nil },
+		"overflow, action": func(typ string) bool { return w.Admit(time.Now(), typ, "b", "third") == nil },
+		"overlong":         func(typ string) bool { return w.Admit(time.Now(), typ, "a", long) == nil },
+		"upstream":         func(typ string) bool { return w.AdmitUpstream(Upstream{Suppressed: 1}, typ, "a", "t") == nil },
 		"gate":             func(typ string) bool { return gate(time.Now(), typ) },
 		"gate, overflow":   func(typ string) bool { return overflowGate(time.Now(), typ) },
 	} {
@@ -419,11 +376,11 @@ func TestHoldingBackAllocatesNothing(t *testing.T) {
 }
 
 // wantTotals compares the totals, without rows of zeros.
-func wantTotals(t testing.TB, w *Window, want ...Totals) {
+func wantTotals(t testing.TB, w *Window, want ...total) {
 	t.Helper()
-	var got []Totals
+	var got []total
 	next := 0
-	w.Totals(func(i int, row Totals) {
+	totalsOf(w, func(i int, row total) {
 		if i != next {
 			t.Errorf("row %d comes as number %d", i, next)
 		}

@@ -83,8 +83,9 @@ func (*next) ForceFlush(context.Context) error { return nil }
 // processor returns a throttle that holds the record back from now on.
 func processor(b *testing.B) (*throttle.Processor, sdklog.Record) {
 	b.Helper()
-	p, err := throttle.NewProcessor(&next{b: b},
-		throttle.WithWindow(time.Hour), throttle.WithMeterProvider(sdkmetric.NewMeterProvider()))
+	p, err := throttle.NewProcessorWith([]throttle.Option{
+		throttle.WithWindow(time.Hour), throttle.WithMeterProvider(sdkmetric.NewMeterProvider()),
+	}, &next{b: b})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -120,23 +121,22 @@ func BenchmarkSuppressed(b *testing.B) {
 			}
 		})
 	})
-	b.Run("otellock/gate", func(b *testing.B) { // the caller's own timestamp
+	b.Run("otellock/Suppress", func(b *testing.B) { // the caller's own timestamp
 		p, _ := processor(b)
-		gate, now := p.ReportGate("backend_error", "projects"), time.Now()
+		now := time.Now()
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if !gate(now, "timeout") {
+				if !p.Suppress(now, "backend_error", "projects", "timeout") {
 					b.Error("let through")
 					return
 				}
 			}
 		})
 	})
-	b.Run("otellock/gate,clock", func(b *testing.B) {
+	b.Run("otellock/Suppress,clock", func(b *testing.B) {
 		p, _ := processor(b)
-		gate := p.ReportGate("backend_error", "projects")
-		suppressed(b, func() bool { return !gate(time.Now(), "timeout") })
+		suppressed(b, func() bool { return !p.Suppress(time.Now(), "backend_error", "projects", "timeout") })
 	})
 	b.Run("keywalk", func(b *testing.B) { // the SDK's part of OnEmit: three attributes of a record
 		prototype := record()

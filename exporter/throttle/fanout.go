@@ -1,0 +1,93 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+)
+
+var errExited = errors.New("throttle: a next processor ended its goroutine")
+
+// fanOut is the next processors. The SDK would fan out to processors registered
+// side by side, but only one that wraps them can suppress a record for all.
+type fanOut []sdklog.Processor
+
+func (f fanOut) Enabled(ctx context.Context, param sdklog.EnabledParameters) bool {
+	for _, p := range f {
+		if p.Enabled(ctx, param) {
+			return true
+		}
+	}
+	return false
+}
+
+// OnEmit fails only where no processor took the record: what failed is carried by
+// the next record, and those that took this one would count it twice.
+func (f fanOut) OnEmit(ctx context.Context, record *sdklog.Record) error {
+	var errs []error
+	for _, p := range f {
+		own := record
+		if _, copies := p.(*sdklog.BatchProcessor); len(f) > 1 && !copies {
+			clone := record.Clone()
+			own = &clone
+		}
+		if err := guard(func() error { return p.OnEmit(ctx, own) }); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	err := errors.Join(errs...)
+	if len(errs) < len(f) && err != nil {
+		otel.Handle(err)
+		return nil
+	}
+	return err
+}
+
+// ForceFlush flushes all at once, so that one that hangs does not use up the time
+// of the others.
+func (f fanOut) ForceFlush(ctx context.Context) error {
+	return f.each(ctx, sdklog.Processor.ForceFlush)
+}
+
+func (f fanOut) Shutdown(ctx context.Context) error { return f.each(ctx, sdklog.Processor.Shutdown) }
+
+// each returns when the last call does or when ctx ends, whichever is first.
+func (f fanOut) each(ctx context.Context, step func(sdklog.Processor, context.Context) error) error {
+	results := make(chan error, len(f))
+	for _, p := range f {
+		go func() {
+			err := errExited
+			defer func() { results <- err }()
+			err = guard(func() error { return step(p, ctx) })
+		}()
+	}
+	var errs []error
+	for range f {
+		select {
+		case err := <-results:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			select { // what has finished counts
+			case err := <-results:
+				errs = append(errs, err)
+			default:
+				return errors.Join(append(errs, ctx.Err())...)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// guard makes an error of a panic. It does not contain the value's text, which
+// may hold a key.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("throttle: a next processor panicked with a %T", v)
+		}
+	}()
+	return f()
+}
