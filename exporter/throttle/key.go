@@ -31,10 +31,31 @@ func (k keys) all() found { return 1<<len(k) - 1 }
 // it has everything.
 func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, f found) {
 	all := k.all()
-	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		f |= k.take(kv, key, &errorType)
-		return f&(all|foundErrorType) != all|foundErrorType
-	})
+	enough := all | foundErrorType
+	take := func(kv attribute.KeyValue) bool {
+		for i, name := range k {
+			if kv.Key == name && kv.Value.Type() == attribute.STRING {
+				key[i] = kv.Value.AsString()
+				f |= 1 << i
+				break
+			}
+		}
+		switch kv.Key {
+		case semconv.ErrorTypeKey:
+			if kv.Value.Type() == attribute.STRING {
+				errorType = kv.Value.AsString()
+				f |= foundErrorType
+			}
+		case semconv.LockReportSuppressedCountKey:
+			f |= foundCount
+		default:
+			if kv.Value.Type() == attribute.MAP {
+				f |= foundGroup
+			}
+		}
+		return f&enough != enough
+	}
+	r.WalkAttributes(take)
 	if f&all == all || f&foundGroup == 0 {
 		return errorType, f
 	}
@@ -42,35 +63,12 @@ func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, f
 		if kv.Value.Type() == attribute.MAP {
 			errorType, f = "", 0
 			for _, kv := range kv.Value.AsMap() {
-				f |= k.take(kv, key, &errorType)
+				take(kv)
 			}
 		}
 		return f&all != all
 	})
 	return errorType, f
-}
-
-// take reads one attribute.
-func (k keys) take(kv attribute.KeyValue, key *[maxParts]string, errorType *string) (f found) {
-	switch kv.Value.Type() {
-	case attribute.STRING:
-		for i, name := range k {
-			if kv.Key == name {
-				key[i], f = kv.Value.AsString(), 1<<i
-				break
-			}
-		}
-		if kv.Key == semconv.ErrorTypeKey {
-			*errorType, f = kv.Value.AsString(), f|foundErrorType
-		}
-	case attribute.INT64:
-		if kv.Key == semconv.LockReportSuppressedCountKey {
-			f = foundCount
-		}
-	case attribute.MAP:
-		f = foundGroup
-	}
-	return f
 }
 
 // readUpstream reads what another window wrote on the record, wherever it

@@ -10,6 +10,7 @@ import (
 type entry struct {
 	w     *Window
 	key   []string
+	next  atomic.Pointer[entry]   // of its bucket
 	row   *row                    // nil for the overflow gate
 	start atomic.Int64            // of the window: when the last report passed; written under mu
 	seen  atomic.Int64            // the last suppressed occurrence, to within a quantum

@@ -5,25 +5,29 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
-func (w *Window) hash(key []string) (h uint64) {
+// The table is an array of chains. Readers walk them without a lock; writers hold
+// mu. An evicted entry keeps its successor, so that a reader that stands on it
+// goes on.
+
+func (w *Window) bucket(key []string) *atomic.Pointer[entry] {
+	var h uint64
 	for _, part := range key {
 		h = h*31 + maphash.String(w.seed, part)
 	}
-	return h
+	return &w.buckets[h&uint64(len(w.buckets)-1)]
 }
 
-// find returns the entry that decides about a key in the table, or nil.
+// find returns the entry of a key, or nil.
 func (w *Window) find(key []string) *entry {
-	found, ok := w.keys.Load(w.hash(key))
-	if !ok {
-		return nil
+	for e := w.bucket(key).Load(); e != nil; e = e.next.Load() {
+		if slices.Equal(e.key, key) {
+			return e
+		}
 	}
-	if e := found.(*entry); slices.Equal(e.key, key) {
-		return e
-	}
-	return w.overflow // one key in 2^64 has another's hash
+	return nil
 }
 
 // entry returns the entry that decides about a key, which may be new, and the row
@@ -33,13 +37,13 @@ func (w *Window) entry(key []string, now int64) (*entry, *row) {
 	if tooLong(key) {
 		return w.overflow, other
 	}
-	if e := w.find(key); e != nil && e != w.overflow {
+	if e := w.find(key); e != nil {
 		return e, e.row
 	}
 	if w.live >= w.maxKeys {
 		w.evict(now)
 	}
-	if w.live >= w.maxKeys || w.find(key) != nil {
+	if w.live >= w.maxKeys {
 		return w.overflow, other
 	}
 	own := cloneKey(key)
@@ -50,16 +54,23 @@ func (w *Window) entry(key []string, now int64) (*entry, *row) {
 		e.start.Store(w.overflow.start.Load())
 		e.since, e.template = w.overflow.since, w.overflow.template
 	}
-	w.keys.Store(w.hash(key), e)
+	b := w.bucket(key)
+	e.next.Store(b.Load())
+	b.Store(e)
 	w.live++
 	return e, e.row
 }
 
-// entries calls f for the overflow gate and every key until f returns false.
+// entries calls f for every key and the overflow gate until f returns false.
 func (w *Window) entries(f func(*entry) bool) {
-	if f(w.overflow) {
-		w.keys.Range(func(_, e any) bool { return f(e.(*entry)) })
+	for i := range w.buckets {
+		for e := w.buckets[i].Load(); e != nil; e = e.next.Load() {
+			if !f(e) {
+				return
+			}
+		}
 	}
+	f(w.overflow)
 }
 
 // evict removes every key that may go. The caller holds mu.
@@ -68,16 +79,17 @@ func (w *Window) evict(now int64) {
 		return
 	}
 	first := int64(math.MaxInt64)
-	w.keys.Range(func(h, v any) bool {
-		next, gone := v.(*entry).evict(now)
-		if gone {
-			w.keys.Delete(h)
-			w.live--
-		} else {
-			first = min(first, next)
+	for i := range w.buckets {
+		link := &w.buckets[i]
+		for e := link.Load(); e != nil; e = link.Load() {
+			if next, gone := e.evict(now); gone {
+				link.Store(e.next.Load())
+				w.live--
+			} else {
+				first, link = min(first, next), &e.next
+			}
 		}
-		return true
-	})
+	}
 	if w.live < w.maxKeys {
 		first = never
 	}

@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -73,7 +74,7 @@ type Window struct {
 	summary func(*Claim) error
 
 	seed     maphash.Seed
-	keys     sync.Map // hash of a key to *entry
+	buckets  []atomic.Pointer[entry] // by hash of the key, each a chain
 	types    errorTypes
 	overflow *entry
 	others   atomic.Pointer[[]*row] // by first part; the first is for all further ones
@@ -108,6 +109,7 @@ func New(cfg Config) (*Window, error) {
 		maxKeys: cfg.MaxKeys,
 		summary: cfg.Summary,
 		seed:    maphash.MakeSeed(),
+		buckets: make([]atomic.Pointer[entry], 1<<bits.Len(uint(cfg.MaxKeys-1))),
 		ticking: make(chan struct{}, 1),
 		slots:   make(chan struct{}, maxSummaries),
 		byKey:   make(map[string]*row),
@@ -147,13 +149,11 @@ func (w *Window) Suppress(now time.Time, errorType string, key ...string) bool {
 
 // suppress counts an occurrence if at lies in the window of its key.
 func (w *Window) suppress(at int64, typ int, key []string) bool {
-	if !tooLong(key) {
-		if e := w.find(key); e != nil {
-			return e.hold(at, typ)
-		}
-		if at >= w.scanAt.Load() { // there may be room
-			return false
-		}
+	if e := w.find(key); e != nil {
+		return e.hold(at, typ)
+	}
+	if at >= w.scanAt.Load() && !tooLong(key) { // there may be room
+		return false
 	}
 	r := w.findOther(key)
 	if r == nil || !w.overflow.hold(at, typ) {
