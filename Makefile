@@ -3,7 +3,10 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TESTFLAGS   ?=
 
-.PHONY: test test-collector lint generate bench redis
+.PHONY: help test test-collector lint generate bench redis
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 test: redis ## the whole test suite, against real redis-server processes
 	$(GO) test $(TESTFLAGS) ./...
@@ -11,7 +14,7 @@ test: redis ## the whole test suite, against real redis-server processes
 test-collector: redis ## the Collector's configurations, dashboards and alerts, run for real
 	$(MAKE) -C collector-config test
 
-lint:
+lint: ## gofmt, vet, staticcheck, tidy
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt -w these files:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...

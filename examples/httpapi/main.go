@@ -29,6 +29,7 @@ import (
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/otellock/otellock-go/exporter"
 	"github.com/otellock/otellock-go/otellock"
@@ -65,6 +66,7 @@ func run(ctx context.Context) (err error) {
 		err = errors.Join(err, telemetry.Shutdown(ctx))
 	}()
 
+	logging.Disable() // go-redis would print every failed dial
 	rdb := redis.NewClient(redisbackend.Options(env("REDIS_ADDR", "localhost:6379")))
 	defer rdb.Close()
 	// Redis's own spans nest under the lock's. Their statements would hold keys

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
@@ -43,6 +44,7 @@ func run(ctx context.Context, work time.Duration) error {
 	if addr == "" {
 		addr = "localhost:6379"
 	}
+	logging.Disable() // go-redis would print every failed dial
 	rdb := redis.NewClient(redisbackend.Options(addr))
 	defer rdb.Close()
 	backend, err := redisbackend.New(rdb)
