@@ -70,14 +70,18 @@ func (c *crowd) count(status int, id trace.TraceID, waited time.Duration, held, 
 }
 
 func (c *crowd) print() {
-	if ran := c.statuses[http.StatusOK]; c.alone() {
+	ran := c.statuses[http.StatusOK]
+	switch {
+	case c.alone():
 		c.say(good, "   ", fmt.Sprintf("%d ran, never two at once on one project.", ran))
-	} else {
+	case c.unprotected > 0:
 		c.say(bad, "   ", fmt.Sprintf("%d of %d ran UNPROTECTED, %d beside another one: Redis did not serve them within %v.",
 			c.unprotected, ran, c.overlaps, c.attempt))
 		for class, n := range c.types {
 			c.say(bad, "   ", fmt.Sprintf("error.type %s: %d", class, n))
 		}
+	default:
+		c.say(bad, "   ", fmt.Sprintf("%d of %d ran beside another one, although all had the lock when they began.", c.overlaps, ran))
 	}
 	if n := c.statuses[http.StatusConflict]; n > 0 {
 		c.say(warned, "   ", fmt.Sprintf("%d waited %v in vain: 409.", n, c.wait()))
