@@ -22,7 +22,7 @@ func newBackend(t testing.TB, rdb redis.UniversalClient) *redisbackend.Backend {
 }
 
 // client returns a client with the options that the package recommends, except
-// that it waits for a connection as long as it has to.
+// that it waits for a connection, and for a dial, as long as it has to.
 func client(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	o := redisbackend.Options(addr)
