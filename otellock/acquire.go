@@ -85,7 +85,7 @@ func (h *hold) acquire(ctx context.Context) (ok bool, err error) {
 //
 //	granted in time                          acquired
 //	busy                                     wait, or contended or skipped
-//	no connection, while others got answers  wait: nothing was sent
+//	no connection, nothing was sent          again, for one attempt timeout after anybody's last answer
 //	failed, and the caller's context is over canceled, or backend_error if nobody ever answered
 //	failed for the first time after busy     wait: a live holder was there a moment ago
 //	failed                                   backend_error
@@ -111,6 +111,7 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 	h.token = newToken()
 	var wasBusy, absorbed, waiting bool
 	now := start
+	silent := start // since when nobody has been answered, while there is no connection
 	defer func() {
 		if waiting {
 			f.countWaiting(ctx, -1)
@@ -118,7 +119,7 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 		d.at = now
 	}()
 	for {
-		sent, timeout := now, budget(ctx, now, s.attemptTimeout)
+		sent, timeout := now, budget(ctx, now, s.attemptTimeout-now.Sub(silent))
 		claim := h.claim(s.ttl)
 		claim.Again = h.retries > 0
 		grant, err := l.attempt(ctx, opAcquire, claim, timeout)
@@ -150,9 +151,12 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 				class = typeTimeout
 			}
 			return decision{outcome: backendError, class: class, cause: err, kind: end}
-		case class == typePool && l.answeredSince(sent):
+		case class == typePool && l.answeredSince(silent):
+			silent = now
 			end = decision{outcome: backendError, class: class, cause: err}
-		case wasBusy && class == typeTimeout && timeout < s.attemptTimeout:
+		case class == typePool && now.Sub(silent) < s.attemptTimeout-s.backoffBase:
+			end = decision{outcome: backendError, class: class, cause: err}
+		case wasBusy && class == typeTimeout && timeout < s.attemptTimeout-sent.Sub(silent):
 			// The caller's deadline cut the attempt short: no evidence against the backend.
 		case !wasBusy || absorbed:
 			return decision{outcome: backendError, class: class, cause: err}
@@ -171,10 +175,17 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 			waiting = true
 			f.countWaiting(ctx, 1)
 		}
-		err = pause(ctx, min(left, s.backoff(h.retries)))
+		after := min(left, s.backoff(h.retries))
+		if class == typePool { // that was a pause
+			after = min(after, s.backoffBase)
+		}
+		err = pause(ctx, after)
 		now = since(now)
 		if err != nil {
 			return decision{outcome: canceled, kind: err}
+		}
+		if class != typePool {
+			silent = now
 		}
 		h.retries++
 	}

@@ -314,8 +314,8 @@ func TestAFullPoolIsNoOutageWhileTheBackendAnswersOthers(t *testing.T) {
 		s.backend.acquire = slices.Repeat([]fault{full}, 8)
 		start := time.Now()
 		s.do()
-		if took := time.Since(start); took != 100*time.Millisecond {
-			s.Errorf("took %v, want one attempt", took)
+		if took := time.Since(start); took > 350*time.Millisecond {
+			s.Errorf("took %v, want one attempt timeout, and what the last attempt took", took)
 		}
 		s.wantCounted(only(attempt{"acquire", "backend_error", "pool_exhausted", "open"}))
 	})

@@ -38,6 +38,10 @@ type Backend struct {
 	rdb  redis.UniversalClient
 	host string
 	port int
+
+	// One for each connection, nil for a Cluster: acquires wait here for their
+	// turn, and not in the pool, where a release would have to wait behind them.
+	turns chan struct{}
 }
 
 var _ otellock.Backend = (*Backend)(nil)
@@ -57,6 +61,7 @@ func New(rdb redis.UniversalClient) (*Backend, error) {
 	b := &Backend{rdb: rdb}
 	if c, ok := rdb.(*redis.Client); ok {
 		b.host, b.port = endpoint(c.Options())
+		b.turns = make(chan struct{}, c.Options().PoolSize)
 	}
 	return b, nil
 }
@@ -95,6 +100,12 @@ func endpoint(opts *redis.Options) (string, int) {
 // costs the server half of what the script does. A later one has to recognise
 // its own token, which takes the script.
 func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
+	if b.turns != nil {
+		if err := b.turn(ctx); err != nil {
+			return otellock.Grant{}, err
+		}
+		defer func() { <-b.turns }()
+	}
 	if c.Again {
 		reply, err := b.run(ctx, &acquire, c, milliseconds(c.TTL))
 		return otellock.Grant{Acquired: reply == held}, err
@@ -107,6 +118,29 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 		return otellock.Grant{Acquired: true}, nil
 	}
 	return b.refused(ctx, c)
+}
+
+// turn waits for a turn, for a quarter of the time that ctx leaves at most: a
+// command that is sent needs the rest to be answered. The Locker asks again.
+func (b *Backend) turn(ctx context.Context) error {
+	select {
+	case b.turns <- struct{}{}:
+		return nil
+	default:
+	}
+	patience := time.NewTimer(time.Second)
+	if deadline, ok := ctx.Deadline(); ok {
+		patience.Reset(time.Until(deadline) / 4)
+	}
+	defer patience.Stop()
+	select {
+	case b.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &classed{failure{ctx.Err()}, poolExhausted}
+	case <-patience.C:
+		return &classed{failure{redis.ErrPoolTimeout}, poolExhausted}
+	}
 }
 
 // refused looks at the key that SET NX did not get: it says nothing about a key

@@ -15,7 +15,7 @@ import (
 //     refuses the client;
 //   - MaxRetries -1: the Locker retries, and knows what it may repeat;
 //   - DialTimeout 200 ms, below the attempt timeout;
-//   - PoolTimeout 50 ms: the first attempt at a release gets half of the attempt
+//   - PoolTimeout 75 ms: the first attempt at a release gets half of the attempt
 //     timeout, and a call that waits for a connection has to end well before, so
 //     that the Locker knows that nothing was sent and asks again;
 //   - DialerRetries 1: go-redis's five attempts need 0.4 s to find out that
@@ -33,7 +33,7 @@ import (
 // A pod whose CPU is throttled stops for up to a CFS period, 100 ms unless
 // configured otherwise, with replies unread and timers late. Give it an attempt
 // timeout of three periods or more (otellock.WithAttemptTimeout), a DialTimeout
-// of 4/5 and a PoolTimeout of 1/5 of that, and count the pause as part of the
+// of 4/5 and a PoolTimeout of 3/10 of that, and count the pause as part of the
 // round trip in PoolSize. A limit on CPU that the pod does not run into is
 // better than any timeout.
 func Options(addr string) *redis.Options {
@@ -44,7 +44,7 @@ func Options(addr string) *redis.Options {
 		MaxRetries:               -1,
 		DialTimeout:              200 * time.Millisecond,
 		DialerRetries:            1,
-		PoolTimeout:              50 * time.Millisecond,
+		PoolTimeout:              75 * time.Millisecond,
 		OnConnect:                loadScripts,
 		DisableIdentity:          true,
 	}

@@ -31,13 +31,13 @@ func TestWaitingForAConnectionIsAnExhaustedPoolAndNotAServerThatIsSilent(t *test
 			"single": func(t *testing.T) (*redistest.Server, redis.UniversalClient) {
 				server := redistest.Start(t)
 				o := redisbackend.Options(server.Addr)
-				o.PoolSize, o.PoolTimeout = 1, test.poolTimeout
+				o.PoolSize, o.PoolTimeout, o.ReadTimeout = 1, test.poolTimeout, time.Minute
 				return server, redis.NewClient(o)
 			},
 			"cluster": func(t *testing.T) (*redistest.Server, redis.UniversalClient) {
 				server := redistest.Start(t)
 				o := clusterOfOne(server.Addr)
-				o.PoolSize, o.PoolTimeout = 1, test.poolTimeout
+				o.PoolSize, o.PoolTimeout, o.ReadTimeout = 1, test.poolTimeout, time.Minute
 				return server, redis.NewClusterClient(o)
 			},
 		} {
