@@ -186,6 +186,8 @@ func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
 		}
 		if class != typePool {
 			silent = now
+		} else if now.Sub(silent) >= s.attemptTimeout {
+			return end
 		}
 		h.retries++
 	}
