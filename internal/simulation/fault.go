@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// latest is how long a request may be under way where the server answers others.
-// The lock looks for what an unanswered request may have left a quarter of a
-// second after it was told that nothing is there: a request that comes later
-// than that leaves a key for its time to live, which no client can prevent.
-const latest = 240 * time.Millisecond
+// latest is how long a request may be under way while the server answers others.
+// The lock looks for what an unanswered request may have left half a second after
+// it was told that nothing is there: a request that comes later than that leaves
+// a key for its time to live, which no client can prevent.
+const latest = 480 * time.Millisecond
 
 // A faultKind is one way in which things go wrong for a while. Each of its
 // functions may be nil.
@@ -36,7 +36,7 @@ type fault struct {
 
 var faults = []faultKind{
 	{name: "slow network", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-		j.out, j.back = spread(r, latest/4), spread(r, latest/4)
+		j.out, j.back = spread(r, latest/6), spread(r, latest/6)
 	}},
 	{name: "late requests", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
 		j.out = below(r, latest)
@@ -62,7 +62,7 @@ var faults = []faultKind{
 		j.refused = syscall.ECONNREFUSED
 	}},
 	{name: "no free connection", longest: time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-		j.refused, j.back = classed("pool_exhausted"), spread(r, 30*time.Millisecond)
+		j.refused, j.back = errNoConnection, spread(r, 30*time.Millisecond)
 	}},
 	{name: "server loads its data", longest: time.Second,
 		begin: func(w *world, f *fault) { w.server.answers = classed("LOADING") },
@@ -147,6 +147,8 @@ func (x *weather) strike(c *call, j *journey, r *rand.Rand) {
 		}
 	}
 }
+
+const errNoConnection = classed("pool_exhausted")
 
 // classed is an error of a server that names its class.
 type classed string

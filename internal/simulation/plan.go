@@ -59,7 +59,7 @@ func newPlan(seed uint64) plan {
 		HonoursCancel: r.IntN(2) == 0,
 		Rate:          pick(r, 1, 1, 0.9, 1.05),
 		PlainFirst:    r.IntN(2) == 0,
-		Keys:          1 + r.IntN(3),
+		Keys:          pick(r, 1, 1, 2, 3),
 	}
 	for range 1 + r.IntN(3) {
 		timeout := pick[time.Duration](r, 50, 100, 250) * time.Millisecond
@@ -82,11 +82,11 @@ func newPlan(seed uint64) plan {
 		p.Actors = append(p.Actors, a)
 	}
 	kinds := r.Perm(len(faults))
-	for _, kind := range kinds[:r.IntN(4)] {
+	for _, kind := range kinds[:r.IntN(5)] {
 		f := fault{
 			Kind:    kind,
 			From:    below(r, 2*time.Second),
-			Share:   pick(r, 0.1, 0.5, 1),
+			Share:   pick(r, 0.2, 0.5, 1),
 			Process: r.IntN(len(p.Processes)),
 			Key:     r.IntN(p.Keys),
 			By:      below(r, 2*time.Second),

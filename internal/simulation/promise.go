@@ -83,7 +83,7 @@ func (x *truth) checkAcquireTime(u *use, at time.Duration) {
 	if wait < 0 {
 		wait = u.process.plan.Wait
 	}
-	if u.operation.try {
+	if u.operation.try && u.unsent == 0 { // it waits for a connection, not for the lock
 		wait = 0
 	}
 	limit := u.begun + wait + u.process.plan.AttemptTimeout

@@ -54,7 +54,7 @@ type use struct {
 	lease                     *otellock.Lease
 	token                     *token        // that was granted
 	granted                   bool          // as the process was told
-	busy, failed              int           // answers to its acquires
+	busy, failed, unsent      int           // answers to its acquires; the last for want of a connection
 	firstRelease              time.Duration // when it was sent
 	unsure                    bool          // something was never answered
 	extends                   []*extension
@@ -135,6 +135,9 @@ func (x *truth) answered(c *call, r reply) {
 		t.unanswered = t.unanswered || silent
 		u.unsure = u.unsure || silent
 		u.failed++
+		if r.err == errNoConnection {
+			u.unsent++
+		}
 	case c.kind == acquire && r.granted:
 		u.granted, u.token = true, t
 	case c.kind == acquire:
