@@ -49,9 +49,9 @@ func (w *world) keepsPromises() {
 		if t == nil || t.isWanted() {
 			continue
 		}
-		since := max(t.idle, w.weather.until, t.use.done)
+		since := max(t.leftAt(), w.weather.until)
 		if w.now() > since+patience {
-			w.violate("no key is left behind", "%s holds %s, %v after the last fault and the end of %s", t.name, key, w.now()-since, t.use.name)
+			w.violate("no key is left behind", "%s holds %s, %v after the last fault, and after %s left it", t.name, key, w.now()-since, t.use.name)
 		}
 	}
 }

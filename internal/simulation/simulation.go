@@ -162,7 +162,7 @@ func (a *actor) closes() {
 		}
 		for _, u := range a.truth.uses {
 			if u.process == p && u.kept {
-				u.token.idle = a.now()
+				u.token.left = a.now()
 			}
 		}
 	})

@@ -16,7 +16,7 @@ import (
 var (
 	seed  = flag.Uint64("seed", 0, "the one seed to run, with its trace")
 	first = flag.Uint64("first", 1, "the first of the seeds to run")
-	seeds = flag.Uint64("seeds", 2000, "how many seeds to run")
+	seeds = flag.Uint64("seeds", defaultSeeds, "how many seeds to run")
 )
 
 // TestSimulation breaks no promise on any seed. Run one again with its trace:

@@ -33,8 +33,7 @@ type token struct {
 	robbed     bool   // a fault took it, or some of its time
 
 	unanswered bool          // an acquire of it was never answered
-	underway   int           // calls that the process waits for
-	idle       time.Duration // since when nobody holds it or asks for it
+	left       time.Duration // before its use was over: another was asked for; or later, by Close
 }
 
 // A use is one operation that acquires, and the lease that came of it.
@@ -53,6 +52,7 @@ type use struct {
 	protected                 bool
 	lease                     *otellock.Lease
 	token                     *token        // that was granted
+	asking                    *token        // that was asked for last
 	granted                   bool          // as the process was told
 	busy, failed, unsent      int           // answers to its acquires; the last for want of a connection
 	firstRelease              time.Duration // when it was sent
@@ -105,9 +105,13 @@ func (x *truth) begins(u *use) {
 // sent is when the process has asked the backend.
 func (x *truth) sent(c *call) {
 	x.log(c.name, "is sent, ttl %v", c.claim.TTL)
-	c.token.underway++
 	u := c.token.use
 	switch c.kind {
+	case acquire:
+		if before := u.asking; before != nil && before != c.token {
+			before.left = x.now()
+		}
+		u.asking = c.token
 	case release:
 		if u.token == c.token && u.firstRelease == 0 {
 			u.firstRelease = x.now()
@@ -124,10 +128,7 @@ func (x *truth) sent(c *call) {
 
 // answered is when the process has its answer, or knows that there is none.
 func (x *truth) answered(c *call, r reply) {
-	t := c.token
-	t.underway--
-	t.idle = x.now()
-	u := t.use
+	t, u := c.token, c.token.use
 	late := r.granted && x.now()-c.asked >= c.claim.TTL // a lease that may be over counts as no answer
 	silent := late || r.err != nil && unanswered(r.err)
 	switch {
@@ -195,9 +196,6 @@ func (x *truth) extended(u *use, e *extension, err error) {
 // returned is when the operation is over.
 func (x *truth) returned(u *use, err error, ended bool) {
 	u.done, u.err = x.now(), err
-	if u.token != nil {
-		u.token.idle = x.now()
-	}
 	x.log(u.name, "returns %v; Release %v; panic %v", err, u.released, u.panicked)
 	x.checkReturn(u, ended)
 }
@@ -207,11 +205,23 @@ func (u *use) isHeld() bool {
 	return u.protected && u.leaving == 0 && !u.process.closing
 }
 
+// leftAt is since when nobody wants the token.
+func (t *token) leftAt() time.Duration {
+	switch u := t.use; {
+	case t.left > 0:
+		return t.left
+	case u.runs > 0 && !u.protected: // the acquire has failed
+		return u.ran
+	default:
+		return u.done
+	}
+}
+
 // isWanted reports whether somebody holds the token, asks for it or returns it.
 func (t *token) isWanted() bool {
 	u := t.use
 	if u.runs == 0 && u.done == 0 { // still acquiring
-		return !u.granted || u.token == t
+		return u.asking == t
 	}
 	return u.protected && u.token == t && (u.done == 0 || u.kept && !u.process.closed)
 }
