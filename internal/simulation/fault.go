@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -75,9 +76,12 @@ var faults = []faultKind{
 			s.hung = false
 			waiting := s.buffered
 			s.buffered = nil
-			w.random(fmt.Sprint("wake-up ", f.From)).Shuffle(len(waiting), func(i, j int) {
-				waiting[i], waiting[j] = waiting[j], waiting[i]
-			})
+			// Not quite in the order in which they came: each connection is its own.
+			r, turn := w.random(fmt.Sprint("wake-up ", f.From)), map[*call]time.Duration{}
+			for _, c := range waiting {
+				turn[c] = c.asked + below(r, latest)
+			}
+			slices.SortStableFunc(waiting, func(a, b *call) int { return cmp.Compare(turn[a], turn[b]) })
 			for i, c := range waiting {
 				w.schedule(w.now()+time.Duration(i+1)*time.Microsecond, func() {
 					c.arrive(journey{back: w.plan.Latency})

@@ -157,7 +157,7 @@ func (a *actor) closes() {
 		if p.plan.CloseAt == 0 && (p.cutOff || errors.Is(err, otellock.ErrBackend)) {
 			a.violate("Close in fair weather succeeds", "%s: %v", p.name, err)
 		}
-		if took > 2*time.Second+p.plan.AttemptTimeout+instants {
+		if took-p.stoppedSince(begun) > 2*time.Second+p.plan.AttemptTimeout+instants {
 			a.violate("Close ends with its context", "%s took %v", p.name, took)
 		}
 		for _, u := range a.truth.uses {
