@@ -23,14 +23,14 @@ type fault struct {
 var faults = []fault{
 	{name: "black hole", begin: wire(requests, "timeout", nil)},
 	{name: "every reply lost", begin: wire(replies, "timeout", nil)},
-	{name: "some requests lost", begin: wire(requests, "lossy", map[string]any{"lost": 0.4, "cut": 0.3})},
-	{name: "some replies lost", begin: wire(replies, "lossy", map[string]any{"lost": 0.4, "cut": 0.3})},
-	{name: "requests late", begin: wire(requests, "latency", map[string]any{"latency": 150, "jitter": 150})},
-	{name: "some requests very late", begin: someOf(requests, "latency", map[string]any{"latency": 500, "jitter": 300})},
-	{name: "replies late", begin: wire(replies, "latency", map[string]any{"latency": 150, "jitter": 150})},
+	{name: "some requests lost", begin: wire(requests, "flaky", map[string]any{"lost": 0.4, "cut": 0.3})},
+	{name: "some replies lost", begin: wire(replies, "flaky", map[string]any{"lost": 0.4, "cut": 0.3})},
+	{name: "requests late", begin: wire(requests, "flaky", map[string]any{"most": 300})},
+	{name: "some requests very late", begin: someOf(requests, "flaky", map[string]any{"least": 200, "most": 800})},
+	{name: "replies late", begin: wire(replies, "flaky", map[string]any{"most": 300})},
+	{name: "requests cut off", begin: wire(requests, "flaky", map[string]any{"bytes": 700})},
+	{name: "replies cut off", begin: wire(replies, "flaky", map[string]any{"bytes": 130})},
 	{name: "reset", begin: wire(requests, "reset_peer", map[string]any{"timeout": 20})},
-	{name: "requests cut off", begin: wire(requests, "limit_data", map[string]any{"bytes": 700})},
-	{name: "replies cut off", begin: wire(replies, "limit_data", map[string]any{"bytes": 130})},
 	{name: "refused", begin: refused},
 	{name: "connections killed", begin: repeated(func(r *run) { r.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") })},
 	{name: "kill -9, empty restart", begin: killed, forgets: true},
@@ -126,7 +126,9 @@ func repeated(strike func(*run)) func(*run, []*process) func() {
 // paused makes the server put everything off, the command to end that too.
 func paused(r *run, _ []*process) func() {
 	r.command("CLIENT", "PAUSE", r.between(200*time.Millisecond, time.Second).Milliseconds(), "ALL")
-	return func() { r.eventually("the server goes on", func() bool { return r.side.Ping(context.Background()).Err() == nil }) }
+	return func() {
+		r.eventually("the server goes on", func() bool { return r.side.Ping(context.Background()).Err() == nil })
+	}
 }
 
 func passworded(r *run, _ []*process) func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/Shopify/toxiproxy/v2/toxics"
@@ -39,31 +40,63 @@ func poison(t testing.TB, p *toxiproxy.Proxy, kind, stream string, share float64
 	}
 }
 
-// lossy is a toxic that loses some of what passes, and closes the connection in
-// its place now and then.
-type lossy struct {
-	Lost float64 `json:"lost"` // the probability that a chunk is lost
-	Cut  float64 `json:"cut"`  // the probability that a loss closes the connection
+// flaky is a toxic that loses, delays and cuts off what passes. Unlike those of
+// toxiproxy it never waits for a connection that is gone, which would hang whoever
+// takes the toxic away.
+type flaky struct {
+	Lost  float64 `json:"lost"`  // the probability that a chunk is lost
+	Cut   float64 `json:"cut"`   // the probability that a loss closes the connection
+	Least int64   `json:"least"` // the least delay, in milliseconds
+	Most  int64   `json:"most"`  // the longest delay
+	Bytes int     `json:"bytes"` // after which the connection is closed; 0 is never
 }
 
-func init() { toxics.Register("lossy", new(lossy)) }
+func init() { toxics.Register("flaky", new(flaky)) }
 
-func (l *lossy) Pipe(stub *toxics.ToxicStub) {
+func (f *flaky) Pipe(stub *toxics.ToxicStub) {
+	passed := 0
 	for {
 		select {
 		case <-stub.Interrupt:
 			return
 		case chunk := <-stub.Input:
-			switch {
-			case chunk == nil:
+			if chunk == nil {
 				stub.Close()
 				return
-			case rand.Float64() >= l.Lost:
-				stub.Output <- chunk
-			case rand.Float64() < l.Cut:
+			}
+			if rand.Float64() < f.Lost {
+				if rand.Float64() < f.Cut {
+					stub.Close()
+					return
+				}
+				continue
+			}
+			interrupted := false
+			select {
+			case <-time.After(f.delay()):
+			case <-stub.Interrupt:
+				interrupted = true
+			}
+			if passed += len(chunk.Data); f.Bytes > 0 && passed > f.Bytes {
+				chunk.Data = chunk.Data[:max(0, len(chunk.Data)-(passed-f.Bytes))]
+				_ = stub.WriteOutput(chunk, patience)
 				stub.Close()
+				return
+			}
+			if stub.WriteOutput(chunk, patience) != nil { // nobody reads any more
+				stub.Close()
+				return
+			}
+			if interrupted {
 				return
 			}
 		}
 	}
+}
+
+// patience is how long a toxic waits for the connection to take a chunk.
+const patience = time.Second
+
+func (f *flaky) delay() time.Duration {
+	return time.Duration(f.Least+rand.Int64N(f.Most-f.Least+1)) * time.Millisecond
 }
