@@ -112,7 +112,8 @@ func newRun(t *testing.T, seed int) *run {
 	r := &run{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 0)), start: time.Now()}
 	r.faults = []fault{faults[seed%len(faults)]}
 	if r.rand.IntN(2) == 0 {
-		if second := faults[r.rand.IntN(len(faults))]; second.name != r.faults[0].name {
+		first, second := r.faults[0], faults[r.rand.IntN(len(faults))]
+		if second.name != first.name && !(second.server && first.server) {
 			r.faults = append(r.faults, second)
 		}
 	}

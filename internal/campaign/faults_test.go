@@ -12,6 +12,8 @@ import (
 type fault struct {
 	name  string
 	begin func(r *run, hit []*process) (end func())
+	// server says that the fault is the server's: one at a time.
+	server bool
 	// forgets says that the server loses leases that it had granted.
 	forgets bool
 	// hangs makes the fault last longer than a lease.
@@ -32,19 +34,19 @@ var faults = []fault{
 	{name: "replies cut off", begin: wire(replies, "flaky", map[string]any{"bytes": 130})},
 	{name: "reset", begin: wire(requests, "reset_peer", map[string]any{"timeout": 20})},
 	{name: "refused", begin: refused},
-	{name: "connections killed", begin: repeated(func(r *run) { r.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") })},
-	{name: "kill -9, empty restart", begin: killed, forgets: true},
-	{name: "kill -9, restart with data", begin: killed},
-	{name: "hang", begin: hung},
-	{name: "hang beyond the lease", begin: hung, hangs: true},
-	{name: "flush", begin: repeated(func(r *run) { r.command("FLUSHALL") }), forgets: true},
-	{name: "scripts forgotten", begin: repeated(func(r *run) { r.command("SCRIPT", "FLUSH") })},
-	{name: "pause", begin: paused},
-	{name: "writes paused beyond the lease", begin: switched("CLIENT PAUSE 60000 WRITE", "CLIENT UNPAUSE"), hangs: true},
-	{name: "out of memory", begin: switched("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")},
-	{name: "read-only", begin: switched("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")},
-	{name: "no password", begin: passworded},
-	{name: "wrong type", begin: wrongType, forgets: true},
+	{name: "connections killed", server: true, begin: repeated(func(r *run) { r.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") })},
+	{name: "kill -9, empty restart", server: true, begin: killed, forgets: true},
+	{name: "kill -9, restart with data", server: true, begin: killed},
+	{name: "hang", server: true, begin: hung},
+	{name: "hang beyond the lease", server: true, begin: hung, hangs: true},
+	{name: "flush", server: true, begin: repeated(func(r *run) { r.command("FLUSHALL") }), forgets: true},
+	{name: "scripts forgotten", server: true, begin: repeated(func(r *run) { r.command("SCRIPT", "FLUSH") })},
+	{name: "pause", server: true, begin: paused},
+	{name: "writes paused beyond the lease", server: true, begin: switched("CLIENT PAUSE 60000 WRITE", "CLIENT UNPAUSE"), hangs: true},
+	{name: "out of memory", server: true, begin: switched("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")},
+	{name: "read-only", server: true, begin: switched("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")},
+	{name: "no password", server: true, begin: passworded},
+	{name: "wrong type", server: true, begin: wrongType, forgets: true},
 	{name: "pool exhausted", begin: poolExhausted},
 	{name: "short deadlines", begin: nothing, hurried: true},
 	{name: "no fault", begin: nothing},
@@ -64,12 +66,13 @@ func someOf(stream, kind string, attributes map[string]any) func(*run, []*proces
 
 func poisoned(stream, kind string, share float64, attributes map[string]any) func(*run, []*process) func() {
 	return func(r *run, hit []*process) func() {
-		for _, p := range hit {
-			poison(r.t, p.proxy, kind, stream, share, attributes)
+		names := make([]string, len(hit))
+		for i, p := range hit {
+			names[i] = poison(r.t, p.proxy, kind, stream, share, attributes)
 		}
 		return func() {
-			for _, p := range hit {
-				if err := p.proxy.Toxics.RemoveToxic(context.Background(), kind+stream); err != nil {
+			for i, p := range hit {
+				if err := p.proxy.Toxics.RemoveToxic(context.Background(), names[i]); err != nil {
 					r.t.Fatalf("take %s away: %v", kind, err)
 				}
 			}

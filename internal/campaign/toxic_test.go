@@ -3,6 +3,7 @@ package campaign
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -27,17 +28,18 @@ func newProxy(t testing.TB, upstream string) *toxiproxy.Proxy {
 	return p
 }
 
-// poison adds a toxic to one direction of a share of the proxy's connections; its
-// name is its type and the direction.
-func poison(t testing.TB, p *toxiproxy.Proxy, kind, stream string, share float64, attributes map[string]any) {
+// poison adds a toxic to one direction of a share of the proxy's connections.
+func poison(t testing.TB, p *toxiproxy.Proxy, kind, stream string, share float64, attributes map[string]any) (name string) {
 	t.Helper()
-	description, err := json.Marshal(map[string]any{"name": kind + stream, "type": kind, "stream": stream, "toxicity": share, "attributes": attributes})
+	name = fmt.Sprint(kind, len(p.Toxics.GetToxicArray()))
+	description, err := json.Marshal(map[string]any{"name": name, "type": kind, "stream": stream, "toxicity": share, "attributes": attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Toxics.AddToxicJson(bytes.NewReader(description)); err != nil {
 		t.Fatalf("add the toxic %s: %v", kind, err)
 	}
+	return name
 }
 
 // flaky is a toxic that loses, delays and cuts off what passes. Unlike those of
