@@ -34,7 +34,8 @@ func TestABackendThatFailsAtAcquire(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, way way, policy string) {
-				w := newWire(t, fault.server(t), otellock.WithFailClosed(policies[policy]))
+				timeout := timeoutFor(fault.errorType)
+				w := newWire(t, fault.server(t), otellock.WithFailClosed(policies[policy]), otellock.WithAttemptTimeout(timeout))
 				fault.inject(w)
 
 				got := w.take(way, w.mutex, func() {})
@@ -52,7 +53,7 @@ func TestABackendThatFailsAtAcquire(t *testing.T) {
 					}
 					wantError(t, got.err, otellock.ErrBackend, "acquire", fault.errorType)
 				}
-				within(t, "the acquire", got.acquiring, attemptTimeout)
+				within(t, "the acquire", got.acquiring, timeout)
 				within(t, "the release of nothing", got.releasing, 0)
 
 				if fault.cleanup == someCleanup {

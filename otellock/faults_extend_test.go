@@ -33,7 +33,8 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 			for policy, failClosed := range policies {
 				t.Run("fail-"+policy, func(t *testing.T) {
 					t.Parallel()
-					w := newWire(t, fault.server(t), otellock.WithFailClosed(failClosed))
+					timeout := timeoutFor(fault.errorType)
+					w := newWire(t, fault.server(t), otellock.WithFailClosed(failClosed), otellock.WithAttemptTimeout(timeout))
 					lease, err := w.mutex.Lock(t.Context())
 					if err != nil || !lease.Protected() {
 						t.Fatalf("Lock: %v, %v", lease, err)
@@ -43,7 +44,7 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 
 					start := time.Now()
 					err = lease.Extend(t.Context(), 2*longTTL)
-					within(t, "Extend", time.Since(start), attemptTimeout)
+					within(t, "Extend", time.Since(start), timeout)
 
 					if !lease.Protected() {
 						t.Error("the lease is not protected any more; nobody knows that it is lost")

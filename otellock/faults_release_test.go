@@ -45,7 +45,8 @@ func TestABackendThatFailsWhileTheLockIsHeld(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, way way, policy string) {
-				w := newWire(t, fault.server(t), otellock.WithFailClosed(policies[policy]))
+				timeout := timeoutFor(fault.errorType)
+				w := newWire(t, fault.server(t), otellock.WithFailClosed(policies[policy]), otellock.WithAttemptTimeout(timeout))
 				m := w.mutex
 				if fault.errorType == "expired" {
 					m = m.With(otellock.WithTTL(2 * attemptTimeout))
@@ -72,7 +73,7 @@ func TestABackendThatFailsWhileTheLockIsHeld(t *testing.T) {
 				case got.released != nil:
 					t.Errorf("Release: %v, want nil", got.released)
 				}
-				within(t, "the release", got.releasing, attemptTimeout)
+				within(t, "the release", got.releasing, timeout)
 
 				left := fault.sentinel == otellock.ErrBackend
 				if left {
