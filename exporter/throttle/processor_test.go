@@ -26,6 +26,10 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 	for want, opt := range map[string]throttle.Option{
 		"unit":          throttle.WithWindow(60),
 		"longest":       throttle.WithWindow(25 * time.Hour),
+		"0 attributes":  throttle.WithKeys(),
+		"9 attributes":  throttle.WithKeys("1", "2", "3", "4", "5", "6", "7", "8", "9"),
+		"once":          throttle.WithKeys("a", "b", "a"),
+		"a name":        throttle.WithKeys("a", ""),
 		"0 keys":        throttle.WithMaxKeys(0),
 		"-1 keys":       throttle.WithMaxKeys(-1),
 		"10000000 keys": throttle.WithMaxKeys(10_000_000),

@@ -24,7 +24,7 @@ type model struct {
 }
 
 type modelKey struct {
-	anchor, since, seen, summary time.Time
+	anchor, since, seen, summary time.Time // seen: the last suppressed occurrence
 	pending                      uint64
 	types                        map[string]bool
 }
@@ -171,6 +171,12 @@ func runModel(t *testing.T, seed uint64) {
 			t.Fatalf("%s: claim of %d since %v of %q, want %d since %v of %q", op, c.Suppressed, c.Since, c.ErrorTypes, n, since, typs)
 		}
 	}
+	checkUntil := func(op string, c *Claim, seen time.Time) {
+		t.Helper()
+		if early := seen.Sub(c.Until); early < 0 || int64(early) > w.quantum {
+			t.Fatalf("%s: until %v, want %v or up to %v earlier", op, c.Until, seen, time.Duration(w.quantum))
+		}
+	}
 	for step := range 400 {
 		if t.Failed() {
 			return
@@ -219,9 +225,10 @@ func runModel(t *testing.T, seed uint64) {
 				old := *k
 				n, since, typs := k.take(now)
 				check("summary", c, n, since, typs)
+				checkUntil("summary", c, k.seen)
 				k.summary = now
 				if fail {
-					k.pending, k.since, k.types, k.seen = old.pending, old.since, old.types, now
+					k.pending, k.since, k.types = old.pending, old.since, old.types
 					return errBroken
 				}
 				carried += n
@@ -279,6 +286,9 @@ func runModel(t *testing.T, seed uint64) {
 			all := slices.Collect(maps.Keys(k.types))
 			n, since, typs := k.take(now)
 			check("record", c, n, since, typs)
+			if held := n > up.Suppressed; held { // or it is of the other window alone, which did not say
+				checkUntil("record", c, k.seen)
+			}
 			k.anchor = now
 			if rng.IntN(4) == 0 {
 				c.Failed()
