@@ -150,10 +150,15 @@ func (r *reporter) print(ctx context.Context, handler slog.Handler, h *hold, f f
 }
 
 func suppressedAttrs(c *window.Claim) []slog.Attr {
+	counts := make([]int64, len(c.ErrorCounts))
+	for i, n := range c.ErrorCounts {
+		counts[i] = int64(n)
+	}
 	return []slog.Attr{
 		slog.Int64(string(semconv.LockReportSuppressedCountKey), int64(c.Suppressed)),
 		slog.String(string(semconv.LockReportSuppressedSinceKey), window.FormatTime(c.Since)),
 		slog.Any(string(semconv.LockReportSuppressedErrorTypesKey), append([]string{}, c.ErrorTypes...)),
+		slog.Any(string(semconv.LockReportSuppressedErrorCountsKey), counts),
 	}
 }
 

@@ -148,11 +148,25 @@ const (
 	// "lock.report.suppressed_error_types". The distinct `error.type` values of
 	// the records held back, at most 8.
 	//
-	// A rare fault that hides behind a frequent one is named here.
+	// A rare fault that hides behind a frequent one is named here. Those that
+	// an operator must act on come first (`stolen`, `NOAUTH`, `READONLY` and
+	// the like), then the most frequent.
 	//
 	// Type: string[]
-	// Examples: ["timeout", "NOAUTH"]
+	// Examples: ["NOAUTH", "pool_exhausted"]
 	LockReportSuppressedErrorTypesKey = attribute.Key("lock.report.suppressed_error_types")
+
+	// LockReportSuppressedErrorCountsKey is the attribute
+	// "lock.report.suppressed_error_counts". How many of the records held back
+	// had each of `lock.report.suppressed_error_types`, in the same order.
+	//
+	// Zero where only a throttle before this one knows the number. The sum may
+	// be below `lock.report.suppressed_count`: of records without an
+	// `error.type`, and of types beyond the eighth.
+	//
+	// Type: int[]
+	// Examples: [1, 5166]
+	LockReportSuppressedErrorCountsKey = attribute.Key("lock.report.suppressed_error_counts")
 
 	// LockReportMergedRecordsKey is the attribute "lock.report.merged_records".
 	// The number of records of a fleet that a Collector merged into this one.
@@ -269,9 +283,22 @@ func LockReportSuppressedUntil(val string) attribute.KeyValue {
 // "lock.report.suppressed_error_types". The distinct `error.type` values of
 // the records held back, at most 8.
 //
-// A rare fault that hides behind a frequent one is named here.
+// A rare fault that hides behind a frequent one is named here. Those that
+// an operator must act on come first (`stolen`, `NOAUTH`, `READONLY` and
+// the like), then the most frequent.
 func LockReportSuppressedErrorTypes(val ...string) attribute.KeyValue {
 	return LockReportSuppressedErrorTypesKey.StringSlice(val)
+}
+
+// LockReportSuppressedErrorCounts returns the attribute
+// "lock.report.suppressed_error_counts". How many of the records held back
+// had each of `lock.report.suppressed_error_types`, in the same order.
+//
+// Zero where only a throttle before this one knows the number. The sum may
+// be below `lock.report.suppressed_count`: of records without an
+// `error.type`, and of types beyond the eighth.
+func LockReportSuppressedErrorCounts(val ...int) attribute.KeyValue {
+	return LockReportSuppressedErrorCountsKey.IntSlice(val)
 }
 
 // LockReportMergedRecords returns the attribute

@@ -31,6 +31,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockReportSuppressedSince("2026-11-22T03:14:07.000Z"),
 		semconv.LockReportSuppressedUntil("2026-11-22T03:19:52.310Z"),
 		semconv.LockReportSuppressedErrorTypes("timeout", "eof"),
+		semconv.LockReportSuppressedErrorCounts(2, 1),
 		semconv.LockReportMergedRecords(40),
 		semconv.LockOperationNameAcquire,
 		semconv.LockModeTry,

@@ -86,6 +86,8 @@ func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
 			}
 		case semconv.LockReportSuppressedErrorTypesKey:
 			up.ErrorTypes = texts(kv.Value)
+		case semconv.LockReportSuppressedErrorCountsKey:
+			up.ErrorCounts = numbers(kv.Value)
 		}
 	}
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
@@ -111,6 +113,25 @@ func texts(v attribute.Value) (list []string) {
 			if v.Type() == attribute.STRING {
 				list = append(list, v.AsString())
 			}
+		}
+	}
+	return list
+}
+
+// numbers is texts for counts; what cannot be one is 0.
+func numbers(v attribute.Value) (list []uint64) {
+	switch v.Type() {
+	case attribute.INT64SLICE:
+		for _, n := range v.AsInt64Slice() {
+			list = append(list, uint64(max(n, 0)))
+		}
+	case attribute.SLICE:
+		for _, v := range v.AsSlice() {
+			n := int64(0)
+			if v.Type() == attribute.INT64 {
+				n = v.AsInt64()
+			}
+			list = append(list, uint64(max(n, 0)))
 		}
 	}
 	return list

@@ -46,11 +46,12 @@ func TestOtherKeysMakeAThrottleForAnyLog(t *testing.T) {
 		summary := next.one(t)
 		want := map[string]any{
 			"event": "payment_failed", "peer": "stripe", "error.type": "timeout",
-			"lock.report.suppressed_count":       int64(2),
-			"lock.report.suppressed_since":       "2000-01-01T00:00:00.000Z",
-			"lock.report.suppressed_until":       "2000-01-01T00:00:00.000Z",
-			"lock.report.suppressed_error_types": []string{"timeout"},
-			"otel.event.name":                    "lock.report.summary",
+			"lock.report.suppressed_count":        int64(2),
+			"lock.report.suppressed_since":        "2000-01-01T00:00:00.000Z",
+			"lock.report.suppressed_until":        "2000-01-01T00:00:00.000Z",
+			"lock.report.suppressed_error_types":  []string{"timeout"},
+			"lock.report.suppressed_error_counts": []int64{2},
+			"otel.event.name":                     "lock.report.summary",
 		}
 		if got := attributes(summary); !reflect.DeepEqual(got, want) {
 			t.Errorf("summary %v, want %v", got, want)

@@ -19,10 +19,15 @@ var errNoTemplate = errors.New("throttle: no " + semconv.EventLockReportSummary 
 
 // carried is what a record says of those suppressed before it.
 func carried(c *window.Claim) []attribute.KeyValue {
+	counts := make([]int64, len(c.ErrorCounts))
+	for i, n := range c.ErrorCounts {
+		counts[i] = toInt64(n)
+	}
 	return []attribute.KeyValue{
 		semconv.LockReportSuppressedCountKey.Int64(toInt64(c.Suppressed)),
 		semconv.LockReportSuppressedSince(window.FormatTime(c.Since)),
 		semconv.LockReportSuppressedErrorTypes(c.ErrorTypes...),
+		semconv.LockReportSuppressedErrorCountsKey.Int64Slice(counts),
 	}
 }
 

@@ -34,15 +34,16 @@ func TestASummarySaysWhatIsTrueOfTheKeyAlone(t *testing.T) {
 		time.Sleep(time.Hour)
 		got := next.one(t)
 		want := map[string]any{
-			"lock.action":                        "backend_error",
-			"lock.target":                        "projects",
-			"lock.key_pattern":                   "lock:project:*",
-			"lock.backend.name":                  "redis",
-			"otel.event.name":                    "lock.report.summary",
-			"lock.report.suppressed_count":       int64(2),
-			"lock.report.suppressed_since":       "2000-01-01T00:00:00.000Z",
-			"lock.report.suppressed_until":       "2000-01-01T00:00:01.000Z",
-			"lock.report.suppressed_error_types": []string{"NOAUTH", "eof"},
+			"lock.action":                         "backend_error",
+			"lock.target":                         "projects",
+			"lock.key_pattern":                    "lock:project:*",
+			"lock.backend.name":                   "redis",
+			"otel.event.name":                     "lock.report.summary",
+			"lock.report.suppressed_count":        int64(2),
+			"lock.report.suppressed_since":        "2000-01-01T00:00:00.000Z",
+			"lock.report.suppressed_until":        "2000-01-01T00:00:01.000Z",
+			"lock.report.suppressed_error_types":  []string{"NOAUTH", "eof"},
+			"lock.report.suppressed_error_counts": []int64{1, 1},
 		}
 		if have := attributes(got); !reflect.DeepEqual(have, want) {
 			t.Errorf("attributes %v, want %v", have, want)

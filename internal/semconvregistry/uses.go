@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -26,11 +27,11 @@ var otelTypes = map[string]attribute.Type{
 	"string[]": attribute.STRINGSLICE, "int[]": attribute.INT64SLICE, "double[]": attribute.FLOAT64SLICE, "boolean[]": attribute.BOOLSLICE,
 }
 
-// hasType also takes the list that package log/slog's bridge makes of a []string:
-// OTLP tells the two no further apart.
+// hasType also takes the list that package log/slog's bridge makes of a []string
+// or []int64: OTLP tells the two no further apart.
 func hasType(v attribute.Value, want string) bool {
-	if v.Type() == attribute.SLICE && want == "string[]" {
-		return !slices.ContainsFunc(v.AsSlice(), func(v attribute.Value) bool { return v.Type() != attribute.STRING })
+	if element, isArray := strings.CutSuffix(want, "[]"); isArray && v.Type() == attribute.SLICE {
+		return !slices.ContainsFunc(v.AsSlice(), func(v attribute.Value) bool { return v.Type() != otelTypes[element] })
 	}
 	return v.Type() == otelTypes[want]
 }

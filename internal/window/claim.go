@@ -16,8 +16,12 @@ type Claim struct {
 	// before this one, or the report itself if there was none. Until is the last
 	// occurrence in that count, to the millisecond.
 	Since, Until time.Time
-	ErrorTypes   []string // of the suppressed occurrences, sorted, at most eight
-	Template     any      // what KeepTemplate stored last
+	// ErrorTypes are those of the suppressed occurrences, at most eight: those that
+	// an operator must act on, then the most frequent. ErrorCounts says how many
+	// each has, 0 where only a window upstream knows.
+	ErrorTypes  []string
+	ErrorCounts []uint64
+	Template    any // what KeepTemplate stored last
 
 	entry    *entry
 	row      *row // that counts the report

@@ -63,13 +63,18 @@ func (e *entry) putBack(typ int, at int64) {
 	e.w.arm(e.w.period)
 }
 
-// join adds what a window upstream has counted. Of which type is not known.
+// join adds what a window upstream has counted.
 func (e *entry) join(up Upstream) {
+	for i, name := range up.ErrorTypes {
+		var n uint64
+		if i < len(up.ErrorCounts) {
+			n = min(up.ErrorCounts[i], up.Suppressed)
+		}
+		up.Suppressed -= n
+		e.back.add(e.w.types.name(e.w.types.index(name)), n)
+	}
 	if up.Suppressed > 0 {
 		e.back.add("", up.Suppressed)
-	}
-	for _, name := range up.ErrorTypes {
-		e.back.add(e.w.types.name(e.w.types.index(name)), 0)
 	}
 	e.began(up.Since)
 }
@@ -83,7 +88,7 @@ func (e *entry) began(since time.Time) {
 
 // take moves everything that is suppressed into a claim.
 func (e *entry) take(now int64, wall time.Time) *Claim {
-	for typ := range e.held {
+	for typ := range e.w.types.known() {
 		if e.held[typ].Load() > 0 {
 			n := uint64(e.held[typ].Swap(0))
 			e.back.add(e.w.types.name(typ), n)
@@ -94,10 +99,11 @@ func (e *entry) take(now int64, wall time.Time) *Claim {
 	}
 	e.began(wall)
 	c := &Claim{
-		Key: e.key, Overflow: e.row == nil, Suppressed: e.back.sum(), Since: e.since, ErrorTypes: e.back.names(),
+		Key: e.key, Overflow: e.row == nil, Suppressed: e.back.sum(), Since: e.since,
 		Until:    wall.Add(time.Duration(min(e.seen.Load()-now, 0))),
 		Template: e.template, entry: e, at: now, counts: e.back,
 	}
+	c.ErrorTypes, c.ErrorCounts = c.counts.list()
 	e.back, e.since = nil, wall
 	e.inFlight = add(e.inFlight, c.Suppressed)
 	e.w.scanBy(now + e.w.period)
@@ -108,7 +114,7 @@ func (e *entry) take(now int64, wall time.Time) *Claim {
 func (e *entry) suppressed() uint64 { return add(e.counted(), e.back.sum()) }
 
 func (e *entry) counted() (n uint64) {
-	for typ := range e.held {
+	for typ := range e.w.types.known() {
 		n += uint64(max(e.held[typ].Load(), 0))
 	}
 	return n

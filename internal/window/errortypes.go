@@ -1,15 +1,15 @@
 package window
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
 )
 
 const (
-	typeCount         = 32            // the empty one, 30 that are named, and Other
-	otherType         = typeCount - 1 // the index of all further ones
+	typeCount         = 32 // the empty one, Other, and 30 that are named
+	otherType         = 1  // the index of all further ones
 	maxErrorTypeBytes = 64
 	maxReportedTypes  = 8
 )
@@ -31,7 +31,7 @@ func (t *errorTypes) index(name string) int {
 
 func (t *errorTypes) learn(name string) int {
 	old := t.names.Load()
-	if len(*old) == otherType || len(name) > maxErrorTypeBytes || name == Other {
+	if len(*old) == typeCount || len(name) > maxErrorTypeBytes {
 		return otherType
 	}
 	names := append(slices.Clip(*old), strings.Clone(name))
@@ -41,12 +41,10 @@ func (t *errorTypes) learn(name string) int {
 	return len(*old)
 }
 
-func (t *errorTypes) name(index int) string {
-	if index == otherType {
-		return Other
-	}
-	return (*t.names.Load())[index]
-}
+func (t *errorTypes) name(index int) string { return (*t.names.Load())[index] }
+
+// known returns how many indexes have been given away.
+func (t *errorTypes) known() int { return len(*t.names.Load()) }
 
 // A tally counts occurrences by error type. A type of which a window upstream
 // told no number has 0.
@@ -66,12 +64,35 @@ func (t tally) sum() (n uint64) {
 	return n
 }
 
-func (t tally) names() []string {
-	names := slices.Sorted(maps.Keys(t))
-	if len(names) > 0 && names[0] == "" {
-		names = names[1:]
+// urgent are error types that no waiting cures, the worst first: data may be at
+// risk, then the server refuses.
+var urgent = []string{
+	"stolen", "expired", "lost",
+	"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "READONLY", "MISCONF", "OOM", "WRONGTYPE", "CROSSSLOT",
+}
+
+// list returns the types and how many each has: those that an operator must act
+// on, then the most frequent, at most eight.
+func (t tally) list() (names []string, counts []uint64) {
+	rank := func(name string) int {
+		if i := slices.Index(urgent, name); i >= 0 {
+			return i
+		}
+		return len(urgent)
 	}
-	return names[:min(len(names), maxReportedTypes)]
+	for name := range t {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(t[b], t[a]), cmp.Compare(a, b))
+	})
+	names = names[:min(len(names), maxReportedTypes)]
+	for _, name := range names {
+		counts = append(counts, t[name])
+	}
+	return names, counts
 }
 
 // add saturates: an upstream count is another process's word.

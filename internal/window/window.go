@@ -117,7 +117,7 @@ func New(cfg Config) (*Window, error) {
 	others := slices.Repeat([]string{Other}, cfg.Parts)
 	w.overflow = newEntry(w, others, nil)
 	w.others.Store(&[]*row{w.newRow(others)})
-	w.types.names.Store(&[]string{""})
+	w.types.names.Store(&[]string{"", Other})
 	w.scanAt.Store(never)
 	return w, nil
 }
@@ -178,9 +178,10 @@ func (w *Window) Admit(now time.Time, errorType string, key ...string) *Claim {
 // Upstream is what a report says of those that another window suppressed before
 // it.
 type Upstream struct {
-	Suppressed uint64
-	Since      time.Time // may be zero
-	ErrorTypes []string
+	Suppressed  uint64
+	Since       time.Time // may be zero
+	ErrorTypes  []string
+	ErrorCounts []uint64 // of each type; may be shorter
 }
 
 // AdmitUpstream is [Window.Admit] for a report that another window let through.
