@@ -3,7 +3,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TESTFLAGS   ?=
 
-.PHONY: help test test-collector lint generate bench redis
+.PHONY: help test test-collector lint licenses generate bench redis
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ lint: ## gofmt, vet, staticcheck, tidy
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd exporter/throttle/benchmarks && $(GO) vet ./...
+
+licenses: ## what every module here needs is under a permissive license
+	cd internal/licenses && $(GO) vet . && $(GO) test . && $(GO) run . ../..
 
 generate: ## everything that is made from semconv/registry
 	$(GO) generate ./...
