@@ -449,7 +449,7 @@ func NewHoldUtilization(m metric.Meter, opts ...metric.Float64HistogramOption) (
 	}
 	i, err := m.Float64Histogram("lock.hold.utilization", slices.Concat(
 		[]metric.Float64HistogramOption{
-			metric.WithExplicitBucketBoundaries(0.5, 0.75, 0.9, 1, 2),
+			metric.WithExplicitBucketBoundaries(0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1, 2),
 		},
 		opts,
 		[]metric.Float64HistogramOption{
