@@ -86,10 +86,15 @@ func TestABrokenExpressionDoesNotParse(t *testing.T) {
 	}
 }
 
-// A summary is INFO: a query that does not look at the severity pages when an outage is over.
-func TestEveryLogAlertFiltersWarn(t *testing.T) {
+// A summary is INFO: a query that does not look at the severity pages when an outage is over. And one that selects every
+// stream of a Loki reads all logs of everybody.
+func TestEveryLogAlertSelectsServicesAndFiltersWarn(t *testing.T) {
 	for _, r := range rulesOf(t, "../loki/rules.yaml") {
-		for _, selected := range strings.Split(r.Expr, "{service_name")[1:] {
+		selectors := strings.Split(r.Expr, `{service_name=~"httpapi|worker"}`)
+		if n := strings.Count(r.Expr, "{"); n == 0 || n != len(selectors)-1 {
+			t.Errorf("%s: %d of %d selectors name the services", r.Alert, len(selectors)-1, n)
+		}
+		for _, selected := range selectors[1:] {
 			if !strings.Contains(selected, "| severity_number >= 13 | severity_number < 17 |") {
 				t.Errorf("%s: a selector without the filter: %s", r.Alert, selected)
 			}

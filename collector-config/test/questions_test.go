@@ -44,7 +44,8 @@ func TestEveryQuestionHasAnAnswer(t *testing.T) {
 	})
 	prom := startPrometheus(t, c)
 	exportTo(t, c)
-	pager.Fail(400) // the Collector loses what it sends there, which is a question too
+	pager.Fail(400)   // the Collector loses what it sends there, which is a question too
+	grafana.Fail(503) // and it delivers nothing here, which is another
 
 	everything(t, redis, c, prom)
 
@@ -63,7 +64,7 @@ func TestEveryQuestionHasAnAnswer(t *testing.T) {
 		// What only time can bring is taken off, and nothing else: see opened.
 		ask(r.name(), opened(r))
 	}
-	for _, q := range dashboardPromQL(t) {
+	for _, q := range dashboardQueries(t, "prometheus") {
 		ask(q.panel, q.expr)
 	}
 	for what, expr := range onCall {
@@ -162,6 +163,7 @@ func everything(t *testing.T, redis *redistest.Server, c *collector, prom promet
 	leaked := target(t, jobLocker, "leaked", "lock:leaked:*", otellock.WithTTL(time.Minute))
 	jobs := target(t, jobLocker, "jobs", "lock:jobs:*", otellock.WithWait(20*time.Millisecond))
 	muted := target(t, bareLocker, "muted", "lock:muted:*")
+	strict := target(t, apiLocker, "strict", "lock:strict:*", otellock.WithFailClosed(true))
 	var wide []*otellock.Target
 	for i := range 20 {
 		wide = append(wide, target(t, narrowLocker, fmt.Sprintf("wide%d", i), fmt.Sprintf("lock:wide%d:*", i)))
@@ -172,7 +174,7 @@ func everything(t *testing.T, redis *redistest.Server, c *collector, prom promet
 	}
 
 	// A first one of each, so that what follows is an increase.
-	for _, target := range append([]*otellock.Target{projects, leases, robbed, leaked, jobs, muted}, wide...) {
+	for _, target := range append([]*otellock.Target{projects, leases, robbed, leaked, jobs, muted, strict}, wide...) {
 		if err := target.Mutex("first").Do(ctx, noop); err != nil {
 			t.Fatal(err)
 		}
@@ -251,6 +253,9 @@ func everything(t *testing.T, redis *redistest.Server, c *collector, prom promet
 				t.Fatal(err)
 			}
 		}
+		if err := strict.Mutex("x").Do(ctx, noop); !errors.Is(err, otellock.ErrBackend) {
+			t.Fatal(err)
+		}
 		<-time.After(75 * time.Millisecond)
 	}
 	for _, target := range fleet {
@@ -327,6 +332,10 @@ func opened(r rule) string {
 	switch r.Alert {
 	case "LockTelemetryQueueFilling": // 5,000 batches
 		return strings.Replace(r.Expr, "> 0.5", ">= 0", 1)
+	case "LockTelemetryGone": // no Collector at all
+		return strings.Replace(r.Expr, "== 0", ">= 0", 1)
+	case "LockTelemetryStuck": // five minutes
+		return strings.ReplaceAll(r.Expr, "[5m]", "[10s]")
 	}
 	return r.Expr
 }
@@ -335,17 +344,22 @@ type panelQuery struct{ panel, expr string }
 
 // dashboard is what of the JSON the tests look at.
 type dashboard struct {
+	UID    string
 	Panels []struct {
 		Title, Type string
 		Targets     []struct {
 			Datasource struct{ Type string }
 			Expr       string
 			Query      string
+			Interval   string
 			Exemplar   bool
 		}
 	}
 	Annotations struct {
-		List []struct{ Name, Expr string }
+		List []struct {
+			Name, Expr string
+			Datasource struct{ Type string }
+		}
 	}
 	Templating struct {
 		List []struct {
@@ -368,7 +382,7 @@ func readDashboard(t *testing.T) (d dashboard) {
 }
 
 // variables are filled in as Grafana does with "All" chosen.
-var variables = strings.NewReplacer("$service", ".+", "$target", ".+", "$__rate_interval", "1m", "$__interval", "1m")
+var variables = strings.NewReplacer("$service", ".+", "$target", ".+", "$__rate_interval", "4m", "$__range", "1h", "$__interval", "1m")
 
 func dashboardQueries(t *testing.T, datasource string) (all []panelQuery) {
 	t.Helper()
@@ -379,16 +393,15 @@ func dashboardQueries(t *testing.T, datasource string) (all []panelQuery) {
 			}
 		}
 	}
+	for _, a := range readDashboard(t).Annotations.List {
+		if a.Datasource.Type == datasource {
+			all = append(all, panelQuery{"annotation " + a.Name, variables.Replace(a.Expr)})
+		}
+	}
 	if len(all) == 0 {
 		t.Fatalf("the dashboard asks nothing of %s", datasource)
 	}
 	return all
 }
 
-func dashboardPromQL(t *testing.T) []panelQuery {
-	all := dashboardQueries(t, "prometheus")
-	for _, a := range readDashboard(t).Annotations.List {
-		all = append(all, panelQuery{"annotation " + a.Name, a.Expr})
-	}
-	return all
-}
+func dashboardPromQL(t *testing.T) []panelQuery { return dashboardQueries(t, "prometheus") }
