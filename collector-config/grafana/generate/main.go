@@ -108,6 +108,8 @@ func now(b *dashboard.DashboardBuilder) {
 	b.WithPanel(number("Failing", "Acquires that meet a failing backend, of all.",
 		"percentunit", 2, levels("green", 0.001, "orange", 0.0144, "red"),
 		promQL("", `sum(rate(lock_attempts_total{lock_operation_name="acquire",lock_outcome="backend_error",`+chosen+`}[5m])) / (`+acquires+` > 0) or vector(0)`)))
+	b.WithPanel(number("Instances", "Instances that meet a failing backend: one is its own network, all of them are the backend.", "short", 0, levels("green", 1., "orange", 4., "red"),
+		promQL("", `count(sum by (service_instance_id) (rate(lock_attempts_total{lock_outcome="backend_error",`+chosen+`}[5m])) > 0) or vector(0)`)))
 	b.WithPanel(number("Stolen, 1 h", "Two holders at once, proven.", "short", 0, levels("green", 0.5, "red"),
 		promQL("", `sum(increase(lock_attempts_total{error_type="stolen",`+chosen+`}[1h])) or vector(0)`)))
 	b.WithPanel(number("Expired, 1 h", "Leases that ran out while they were held: overlap was possible.", "short", 0, levels("green", 0.5, "orange"),
@@ -116,13 +118,11 @@ func now(b *dashboard.DashboardBuilder) {
 		"percentunit", 0, levels("green", 0.75, "orange", 1., "red"),
 		promQL("", `histogram_quantile(0.99, sum by (le) (rate(lock_hold_utilization_bucket{`+chosen+`}[30m])))`)).
 		Mappings([]dashboard.ValueMapping{between(0, 0.01, "below 1%", "green")}).NoValue("no holds"))
-	b.WithPanel(number("Instances", "Instances that meet a failing backend: one is its own network, all of them are the backend.", "short", 0, levels("green", 1., "orange", 4., "red"),
-		promQL("", `count(sum by (service_instance_id) (rate(lock_attempts_total{lock_outcome="backend_error",`+chosen+`}[5m])) > 0) or vector(0)`)))
 	b.WithPanel(number("Telemetry", "Whether this dashboard can be believed: exporters of the Collector that have something and deliver nothing, for five minutes.",
 		"short", 0, levels("green", 1., "red"),
-		promQL("", `absent(otelcol_process_uptime_seconds_total) * -1 or count(min_over_time(otelcol_exporter_queue_size[5m]) > 0 unless on (job, instance, exporter, data_type) (label_replace(increase(otelcol_exporter_sent_spans_total[5m]), "data_type", "traces", "", "") > 0 or label_replace(increase(otelcol_exporter_sent_metric_points_total[5m]), "data_type", "metrics", "", "") > 0 or label_replace(increase(otelcol_exporter_sent_log_records_total[5m]), "data_type", "logs", "", "") > 0)) or vector(0)`)).
+		promQL("", `absent(otelcol_process_uptime_seconds_total) * -1 or count(min_over_time(otelcol_exporter_queue_size[5m]) > 0 unless on (job, instance, exporter, data_type) (label_replace(increase(otelcol_exporter_sent_spans_total[5m]), "data_type", "traces", "", "") > 0 or label_replace(increase(otelcol_exporter_sent_metric_points_total[5m]), "data_type", "metrics", "", "") > 0 or label_replace(increase(otelcol_exporter_sent_log_records_total[5m]), "data_type", "logs", "", "") > 0)) or vector(0)`).Instant()).
 		GraphMode(common.BigValueGraphModeNone).
-		Mappings([]dashboard.ValueMapping{between(-1, -1, "silent", "red"), between(0, 0, "delivers", "green"), between(1, 1e6, "stuck", "red")}))
+		Mappings([]dashboard.ValueMapping{between(-1, -1, "silent", "red"), between(0, 0, "ok", "green"), between(1, 1e6, "stuck", "red")}))
 }
 
 // overTime are the two numbers that a service is measured by.
@@ -139,19 +139,20 @@ func overTime(b *dashboard.DashboardBuilder) {
 	}
 	b.WithPanel(number("Protected", "Work that ran under its lock, or would have: the backend answered. The budget is 0.1%.", "percentunit", 2,
 		levels("red", 0.999, "green"), promQL("", protected("$__range")).Instant()).
-		Span(4).Height(6).GraphMode(common.BigValueGraphModeNone).NoValue("no locks"))
+		Span(5).Height(6).GraphMode(common.BigValueGraphModeNone).NoValue("no locks"))
 	b.WithPanel(number("Granted in their wait", "Acquires that got the lock within the wait that they asked for. Skips are by design, and not in it. The budget is 5%.", "percentunit", 2,
 		levels("red", 0.8, "orange", 0.95, "green"), promQL("", granted("$__range")).Instant()).
-		Span(4).Height(6).GraphMode(common.BigValueGraphModeNone).NoValue("no locks"))
-	b.WithPanel(lines("Protected and granted", "The same over time.", "percentunit", 16,
-		promQL("protected", protected("$__rate_interval")), promQL("granted in their wait", granted("$__rate_interval"))).Height(6).Max(1))
+		Span(5).Height(6).GraphMode(common.BigValueGraphModeNone).NoValue("no locks"))
+	b.WithPanel(lines("Protected and granted", "The same over time.", "percentunit", 14,
+		promQL("protected", protected("$__rate_interval")), promQL("granted in their wait", granted("$__rate_interval"))).
+		Height(6).AxisSoftMin(0.95).Max(1).FillOpacity(0))
 }
 
 func failures(b *dashboard.DashboardBuilder) {
 	b.WithRow(dashboard.NewRowBuilder("What fails, and where"))
 	failing := `lock_attempts_total{lock_outcome=~"backend_error|release_error|extend_error",` + chosen + `}`
 	b.WithPanel(stacked(lines("Failures by error.type and backend", "connection_refused: the server is gone. timeout: slow or unreachable. pool_exhausted: our own client. READONLY: a failover. NOAUTH, WRONGPASS: credentials.",
-		"ops", 9, exemplified("{{error_type}} {{lock_backend_name}}",
+		"ops", 8, exemplified("{{error_type}} {{lock_backend_name}}",
 			`sum by (error_type, lock_backend_name) (rate(`+failing+`[$__rate_interval])) and sum by (error_type, lock_backend_name) (increase(`+failing+`[$__range] @ end())) > 0`))).
 		Height(9).NoValue("Nothing failed"))
 
@@ -160,7 +161,7 @@ func failures(b *dashboard.DashboardBuilder) {
 		return by(`rate(lock_attempts_total{lock_operation_name="acquire",lock_outcome=~"` + outcomes + `",` + chosen + `}[5m])`)
 	}
 	t := table.NewPanelBuilder().Title("Targets, worst first").Description("A click on a target narrows the dashboard to it. A dash: nothing of it in the last five minutes.").
-		Datasource(source("prometheus")).Span(15).Height(9).CellHeight(common.TableCellHeightSm).
+		Datasource(source("prometheus")).Span(16).Height(9).CellHeight(common.TableCellHeightSm).
 		MinWidth(56).Decimals(1).Mappings([]dashboard.ValueMapping{nothing()}).
 		WithTarget(column("A", ended("acquired|contended|skipped|canceled|backend_error"))).
 		WithTarget(column("B", ended("backend_error")+` / (`+ended("acquired|contended|backend_error")+` > 0) or `+ended("acquired|contended|backend_error")+` * 0`)).
@@ -188,7 +189,8 @@ func failures(b *dashboard.DashboardBuilder) {
 	t.OverrideByName("Errors", colored("percentunit", 0.001, "orange", 0.0144, "red"))
 	t.OverrideByName("Gave up", colored("percentunit", 0.2, "orange"))
 	t.OverrideByName("p95 wait", []dashboard.DynamicConfigValue{value("unit", "s")})
-	t.OverrideByName("p99 TTL", colored("percentunit", 0.75, "orange", 1., "red"))
+	t.OverrideByName("p99 TTL", append(colored("percentunit", 0.75, "orange", 1., "red"),
+		value("mappings", []dashboard.ValueMapping{nothing(), between(0, 0.01, "< 1%", "transparent")})))
 	for _, name := range []string{"Held", "Waiting"} {
 		t.OverrideByName(name, []dashboard.DynamicConfigValue{value("decimals", 0)})
 	}

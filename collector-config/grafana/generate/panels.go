@@ -77,7 +77,7 @@ func nothing() dashboard.ValueMapping {
 
 // number is a stat of the top row.
 func number(title, description, unit string, decimals float64, thresholds *dashboard.ThresholdsConfigBuilder, target cog.Builder[variants.Dataquery]) *stat.PanelBuilder {
-	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source("prometheus")).Span(3).Height(4).
+	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source("prometheus")).Span(6).Height(3).
 		Unit(unit).Decimals(decimals).Thresholds(thresholds).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
@@ -88,7 +88,7 @@ func number(title, description, unit string, decimals float64, thresholds *dashb
 // lines is a graph. Its links lead to the warnings of a target.
 func lines(title, description, unit string, width uint32, targets ...cog.Builder[variants.Dataquery]) *timeseries.PanelBuilder {
 	p := timeseries.NewPanelBuilder().Title(title).Description(description).Datasource(source("prometheus")).Span(width).Height(8).
-		Unit(unit).Min(0).LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
+		Unit(unit).AxisSoftMin(0).LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
