@@ -30,15 +30,32 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	id := uint32(0)
-	for _, p := range d.Panels {
-		id++
+	finish(&d)
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(d); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// finish numbers the panels and their queries, and takes out the defaults of the SDK that Grafana's own types do not know.
+func finish(d *dashboard.Dashboard) {
+	for i := range d.Templating.List {
+		v := &d.Templating.List[i]
+		v.Auto, v.AutoMin, v.AutoCount = nil, nil, nil
+	}
+	for i, p := range d.Panels {
+		id := uint32(i + 1)
 		if p.RowPanel != nil {
 			p.RowPanel.Id = id
 			continue
 		}
 		if p.Panel.Id == nil {
-			p.Panel.Id = new(id)
+			p.Panel.Id = &id
+		}
+		if options, ok := p.Panel.Options.(*table.Options); ok {
+			options.Footer = nil
 		}
 		for i, target := range p.Panel.Targets {
 			if q, ok := target.(prometheus.Dataquery); ok && q.RefId == nil {
@@ -46,12 +63,6 @@ func main() {
 				p.Panel.Targets[i] = q
 			}
 		}
-	}
-	enc := json.NewEncoder(os.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(d); err != nil {
-		log.Fatal(err)
 	}
 }
 

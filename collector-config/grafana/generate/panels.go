@@ -81,7 +81,7 @@ func number(title, description, unit string, decimals float64, thresholds *dashb
 		Unit(unit).Decimals(decimals).Thresholds(thresholds).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
-		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeArea).
+		Orientation(common.VizOrientationAuto).ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeArea).
 		WithTarget(target)
 }
 
