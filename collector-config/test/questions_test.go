@@ -130,8 +130,8 @@ var onCall = map[string]string{
 	"what runs unprotected right now": `sum by(service_name,lock_target)(rate(lock_attempts_total{lock_outcome="backend_error",lock_failure_policy="open"}[2m]))`,
 	"error ratio by target":           `sum by(lock_target)(rate(lock_attempts_total{lock_outcome="backend_error"}[5m])) / sum by(lock_target)(rate(lock_attempts_total{lock_operation_name="acquire",lock_outcome!="disabled"}[5m]))`,
 	"which fault, which backend":      `topk(5,sum by(error_type,lock_backend_name)(rate(lock_attempts_total{lock_outcome=~"backend_error|release_error|extend_error"}[5m])))`,
+	"is the gateway there":            `otelcol_process_uptime_seconds_total`,
 	"how many pods":                   `count(sum by(service_instance_id)(rate(lock_attempts_total{lock_outcome="backend_error"}[2m]))>0)`,
-	"do reports equal failures":       `sum by (service_name) (increase(lock_attempts_total{lock_outcome=~"backend_error|release_error|extend_error"}[15m])) - sum by (service_name) (increase(lock_reports_total[15m]))`,
 }
 
 // everything runs real locks through all that can happen to them.

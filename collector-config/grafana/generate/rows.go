@@ -66,7 +66,7 @@ func warnings(b *dashboard.DashboardBuilder) {
 	b.WithPanel(stacked(lines("Occurrences, from the logs", "Warnings, and what they and the summaries stand for besides.", "short", 12,
 		logQL("warnings", `sum(count_over_time({service_name=~"$service"} | severity_number >= 13 | severity_number < 17 | `+failures+` [$__interval]))`).RefId("A"),
 		logQL("suppressed", `sum(sum_over_time({service_name=~"$service"} | severity_number < 17 | `+failures+` | unwrap lock_report_suppressed_count [$__interval]))`).RefId("B")).
-		Datasource(source("loki")).Interval(step)))
+		Datasource(source("loki")).Interval(step)).NoValue("Nothing in the logs"))
 	b.WithPanel(records("Warnings", "One a minute for each action and target of an instance. trace_id leads to the trace, where it was sampled.",
 		`{service_name=~"$service"} | severity_number >= 13 | severity_number < 17 | `+failures+` | line_format "{{.lock_action}} {{.error_type}} in {{.lock_target}}, {{.service_name}} {{.service_instance_id}} (and {{.lock_report_suppressed_count}} before it)"`))
 	const shown = `resource.service.name =~ "$service" && span.lock.target =~ "$target" }`
