@@ -403,5 +403,3 @@ func dashboardQueries(t *testing.T, datasource string) (all []panelQuery) {
 	}
 	return all
 }
-
-func dashboardPromQL(t *testing.T) []panelQuery { return dashboardQueries(t, "prometheus") }
