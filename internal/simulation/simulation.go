@@ -45,7 +45,7 @@ func Shrink(t *testing.T, seed uint64, fault Fault) Result {
 }
 
 // tooLong is real time: a run takes some milliseconds.
-const tooLong = time.Minute
+const tooLong = 5 * time.Minute
 
 func play(t *testing.T, p plan, fault Fault) (result Result) {
 	var w *world
