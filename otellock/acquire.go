@@ -4,213 +4,213 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	mathrand "math/rand/v2"
 	"time"
 
-	"github.com/otellock/otellock-go/semconv"
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
-var errLateGrant = errors.New("the grant arrived after its time to live had passed")
-
-// A decision is how an acquire ends.
-type decision struct {
-	outcome outcome
-	class   string // of a backend error
-	cause   error  // its raw error
-	kind    error  // the context's error, where that is what the caller gets
-	at      time.Time
-}
-
-// acquire takes the lock, or fails open; ok means that fn may run. Busy is
-// (false, nil).
-func (h *hold) acquire(ctx context.Context) (ok bool, err error) {
-	f := h.settings.family
-	l := f.locker
-	f.preCreateOnce(ctx, h.settings.failClosed)
-	h.outer = LeaseFromContext(ctx)
-	start := time.Now()
-	if h.settings.disabled {
-		if err := ended(ctx, start); err != nil {
-			f.done(ctx, canceled)
-			return false, h.newError(opAcquire, "canceled", err, context.Cause(ctx))
-		}
-		f.done(ctx, disabled)
+// acquire takes the lock, or fails open: ok means that fn may run. A lock that
+// stayed busy is ErrContended.
+func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
+	c := l.config
+	l.outer = LeaseFromContext(ctx)
+	if c.disabled && ended(ctx, time.Now()) == nil {
+		c.observed.Disabled(ctx)
 		return true, nil
 	}
-
-	ctx, span := l.startSpan(ctx, f.spanNames[opAcquire], h.settings.startOptions(opAcquire, h.mode))
-	d := h.contend(ctx, start)
-
-	if opts := f.acquireTime[d.outcome]; opts != nil {
-		l.acquireDuration.Record(ctx, d.at.Sub(start).Seconds(), opts...)
+	ctx, op := l.beginAcquire(ctx)
+	err = l.wait(ctx, &op)
+	if err != nil && l.pending {
+		c.locker.cleanup.add(ctx, l, false)
 	}
-	if span.IsRecording() {
-		span.SetAttributes(outcomeAttrs[d.outcome], semconv.LockRetries(h.retries))
-	}
-	if h.pending && d.outcome != acquired {
-		l.cleanup.add(ctx, h, false)
-	}
-	if d.outcome != backendError {
-		endSpan(span)
-	}
-
-	switch d.outcome {
-	case acquired:
-		f.done(ctx, acquired)
-		h.protected = true
-		f.countHeld(ctx, 1)
+	l.observed = op.End(err)
+	switch {
+	case err == nil:
+		l.protected = true
 		return true, nil
-	case backendError:
-		p := policyOf(h.settings.failClosed)
-		switch {
-		case d.kind != nil: // the caller's deadline: nothing runs, whatever the policy
-			p = closed
-			err = h.newError(opAcquire, d.class, d.kind, d.cause)
-		case p == closed:
-			err = h.newError(opAcquire, d.class, ErrBackend, d.cause)
-		}
-		f.add(ctx, 1, count{opAcquire, backendError, p, d.class})
-		h.fail(ctx, span, failure{op: opAcquire, outcome: backendError, policy: p, class: d.class, retries: h.retries})
-		return err == nil, err
-	case canceled:
-		f.done(ctx, canceled)
-		return false, h.newError(opAcquire, "canceled", d.kind, context.Cause(ctx))
-	default:
-		f.done(ctx, d.outcome)
-		return false, nil
+	case errors.Is(err, ErrBackend) && !c.failClosed:
+		return true, nil
 	}
+	return false, err
 }
 
-// contend makes attempts until one of them decides:
+func (l *lease) beginAcquire(ctx context.Context) (context.Context, observe.Acquire) {
+	if l.try {
+		return l.config.observed.TryAcquire(ctx)
+	}
+	return l.config.observed.Acquire(ctx)
+}
+
+// wait makes attempts until one of them decides:
 //
-//	granted in time                          acquired
-//	busy                                     wait, or contended or skipped
+//	granted in time                          the lease is held
+//	busy                                     wait; ErrContended at the end, or at once for a try
 //	no connection, nothing was sent          again, for one attempt timeout after anybody's last answer
-//	failed, and the caller's context is over canceled, or backend_error if nobody ever answered
+//	failed, and the caller's context is over its error: canceled, or a failure if nobody ever answered
 //	failed for the first time after busy     wait: a live holder was there a moment ago
-//	failed                                   backend_error
+//	failed                                   ErrBackend
 //
 // An attempt that was never answered may still land. The next one has the same
 // token, and finds it. After an answer the token is not asked for again: the next
 // attempt has a new one, and a token that may still land is cleaned up.
-func (h *hold) contend(ctx context.Context, start time.Time) (d decision) {
-	s := h.settings
-	f := s.family
-	l := f.locker
-	busy := decision{outcome: contended, at: start}
-	if h.mode == modeTry {
-		busy.outcome = skipped
-	}
+func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
+	c, start := l.config, time.Now()
 	if err := ended(ctx, start); err != nil {
-		return decision{outcome: canceled, kind: err, at: start}
+		return l.newError("acquire", "canceled", err, context.Cause(ctx))
 	}
-	if heldBy(h.outer, l, h.key) {
-		return busy
+	if heldBy(l.outer, c.locker, l.key) {
+		return ErrContended
 	}
-
-	h.token = newToken()
-	var wasBusy, absorbed, waiting bool
-	now := start
-	silent := start // since when nobody has been answered, while there is no connection
-	defer func() {
-		if waiting {
-			f.countWaiting(ctx, -1)
-		}
-		d.at = now
-	}()
-	for {
-		sent, timeout := now, budget(ctx, now, s.attemptTimeout-now.Sub(silent))
-		claim := h.claim(s.ttl)
-		claim.Again = h.retries > 0
-		grant, err := l.attempt(ctx, opAcquire, claim, timeout)
-		now = since(sent)
+	limit := c.wait
+	if l.try { // it waits for nothing but a connection
+		limit = min(limit, c.attemptTimeout)
+	}
+	l.token = rand.Text()
+	var wasBusy, absorbed bool
+	now, silent := start, start // silent: since when nobody was answered, while there is no connection
+	for retries := 0; ; retries++ {
+		sent, timeout := now, budget(ctx, now, c.attemptTimeout-now.Sub(silent))
+		grant, err := c.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: retries > 0}, timeout)
+		now = time.Now()
 		class := ""
 		switch {
 		case err != nil:
-			class = errorType(err)
-		case grant.Acquired && now.Sub(sent) < s.ttl:
-			h.begin(sent, now)
-			return decision{outcome: acquired}
+			class = observe.ErrorType(err)
+		case grant.Acquired && now.Sub(sent) < c.ttl:
+			l.begin(sent)
+			return nil
 		case grant.Acquired:
 			err, class = errLateGrant, typeTimeout
 		}
-		h.pending = h.pending || unanswered(class)
-		end := busy
-		switch {
+		l.pending = l.pending || unanswered(class)
+
+		end := error(ErrContended) // if the wait is over
+		switch over := ended(ctx, now); {
 		case err == nil:
 			wasBusy = true
-			if h.mode == modeTry {
-				return busy
+			if l.try {
+				return end
 			}
-		case ended(ctx, now) != nil:
-			end := ended(ctx, now)
-			if wasBusy || !errors.Is(end, context.DeadlineExceeded) {
-				return decision{outcome: canceled, kind: end}
-			}
+		case over != nil && (wasBusy || !errors.Is(over, context.DeadlineExceeded)):
+			return l.newError("acquire", "canceled", over, context.Cause(ctx))
+		case over != nil:
+			op.Refuse()
 			if class != typePool {
 				class = typeTimeout
 			}
-			return decision{outcome: backendError, class: class, cause: err, kind: end}
-		case class == typePool && l.answeredSince(silent):
-			silent = now
-			end = decision{outcome: backendError, class: class, cause: err}
-		case class == typePool && now.Sub(silent) < s.attemptTimeout-s.backoffBase:
-			end = decision{outcome: backendError, class: class, cause: err}
-		case wasBusy && class == typeTimeout && timeout < s.attemptTimeout-sent.Sub(silent):
+			return l.newError("acquire", class, over, err)
+		case class == typePool && (c.locker.answeredSince(silent) || now.Sub(silent) < c.attemptTimeout-c.backoffBase):
+			if c.locker.answeredSince(silent) {
+				silent = now
+			}
+			end = l.newError("acquire", class, ErrBackend, err)
+		case wasBusy && class == typeTimeout && timeout < c.attemptTimeout-sent.Sub(silent):
 			// The caller's deadline cut the attempt short: no evidence against the backend.
 		case !wasBusy || absorbed:
-			return decision{outcome: backendError, class: class, cause: err}
+			return l.newError("acquire", class, ErrBackend, err)
 		default:
 			absorbed = true
 		}
 
-		left := s.wait - now.Sub(start)
+		left := limit - now.Sub(start)
 		if left <= 0 {
 			return end
 		}
 		if !unanswered(class) {
-			h.renewToken(ctx)
+			l.renewToken(ctx)
 		}
-		if !waiting {
-			waiting = true
-			f.countWaiting(ctx, 1)
+		op.Wait()
+		delay := c.backoff(retries)
+		if class == typePool { // waiting for a connection was a pause
+			delay = min(delay, c.backoffBase)
 		}
-		after := min(left, s.backoff(h.retries))
-		if class == typePool { // that was a pause
-			after = min(after, s.backoffBase)
-		}
-		err = pause(ctx, after)
-		now = since(now)
-		if err != nil {
-			return decision{outcome: canceled, kind: err}
-		}
-		if class != typePool {
+		err = pause(ctx, min(left, delay))
+		now = time.Now()
+		switch {
+		case err != nil:
+			return l.newError("acquire", "canceled", err, context.Cause(ctx))
+		case class != typePool:
 			silent = now
-		} else if now.Sub(silent) >= s.attemptTimeout {
+		case now.Sub(silent) >= c.attemptTimeout:
 			return end
 		}
-		h.retries++
+		op.Retry()
 	}
 }
 
+var errLateGrant = errors.New("the grant arrived after its time to live had passed")
+
 // begin starts the lease that was asked for at sent.
-func (h *hold) begin(sent, now time.Time) {
-	h.start, h.wait = sent, now.Sub(sent)
-	h.length.Store(int64(h.settings.ttl))
-	h.shortest = maxTTL
-	if h.pending { // an earlier attempt may still land, and set this time to live
-		h.shortest = h.settings.ttl
+func (l *lease) begin(sent time.Time) {
+	l.start = sent
+	l.length.Store(int64(l.config.ttl))
+	l.shortest = maxTTL
+	if l.pending { // an earlier attempt may still land, and set this time to live
+		l.shortest = l.config.ttl
 	}
 }
 
 // renewToken makes sure that the next attempt asks for a token that no earlier
 // one has asked for.
-func (h *hold) renewToken(ctx context.Context) {
-	if h.pending {
-		h.settings.family.locker.cleanup.add(ctx, h, false)
-		h.pending = false
+func (l *lease) renewToken(ctx context.Context) {
+	if l.pending {
+		l.config.locker.cleanup.add(ctx, l, false)
+		l.pending = false
 	}
-	h.token = newToken()
+	l.token = rand.Text()
+}
+
+// call makes one attempt at the backend. A backend that panics has not answered,
+// and costs no more than one that hangs.
+func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Duration) (grant Grant, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			grant, err = Grant{}, fmt.Errorf("the backend panicked: %v", p)
+		}
+	}()
+	switch op {
+	case "acquire":
+		grant, err = l.backend.Acquire(ctx, c)
+	case "extend":
+		err = l.backend.Extend(ctx, c)
+	default:
+		err = l.backend.Release(ctx, c)
+	}
+	if err == nil || isAnswer(observe.ErrorType(err)) {
+		l.answered.Store(int64(time.Since(l.made)))
+	}
+	return grant, err
+}
+
+// answeredSince reports whether the backend has answered any attempt of this
+// Locker since t.
+func (l *Locker) answeredSince(t time.Time) bool {
+	return l.answered.Load() >= int64(t.Sub(l.made))
+}
+
+// ended returns why the caller's context is over, or nil. A deadline is over when
+// the clock says so, even where its timer is late.
+func ended(ctx context.Context, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !now.Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// budget returns the time that one attempt gets: its own timeout, but at most half
+// of what the caller has left, so that fn still has time to run unprotected.
+func budget(ctx context.Context, now time.Time, timeout time.Duration) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, deadline.Sub(now)/2)
+	}
+	return timeout
 }
 
 // backoff is random between zero and the base doubled n times, within the limit.
@@ -232,6 +232,3 @@ func pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
-
-// newToken is at least 128 random bits. A token has to be unique, not secret.
-func newToken() string { return rand.Text() }

@@ -40,7 +40,7 @@ func TestEveryAttemptButTheFirstOfAnAcquireSaysAgain(t *testing.T) {
 		}
 		defer locker.Close(context.Background())
 		for range 2 { // a waiter, and somebody who finds the key free
-			if err := locker.KeyMutex("k").Do(t.Context(), func(context.Context) error { return nil }); err != nil {
+			if err := locker.UndeclaredMutex("k").Do(t.Context(), func(context.Context) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -140,7 +140,7 @@ func TestSeriesOfLossesExistAtZeroForEachPolicy(t *testing.T) {
 			return declare(t, l, "projects").Mutex("7").With(closed)
 		}},
 		{"of a derived target", func(t *testing.T, l *otellock.Locker) otellock.Mutex {
-			return l.KeyMutex("lock:projects:7").With(closed)
+			return l.UndeclaredMutex("lock:projects:7").With(closed)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

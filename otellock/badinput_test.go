@@ -255,7 +255,7 @@ func TestBadIDsAndKeysAreRefusedByEveryMethodOfTheMutex(t *testing.T) {
 		{"key without its id", two.KeyMutex("lock:{" + secret + "}:projects:"), "does not match the declared pattern"},
 		{"empty key", two.KeyMutex(""), "does not match the declared pattern"},
 		{"other key of a singleton", nightly.KeyMutex("lock:cron:nightly:" + secret), "does not match the declared pattern lock:cron:nightly"},
-		{"empty key of nobody", l.KeyMutex(""), "key is empty"},
+		{"empty key of nobody", l.UndeclaredMutex(""), "key is empty"},
 		{"zero Mutex", otellock.Mutex{}, "Mutex is zero"},
 		{"zero Mutex with options", otellock.Mutex{}.With(otellock.WithTTL(time.Minute)), "Mutex is zero"},
 		{"Mutex of a nil Target", none.Mutex(secret), "Mutex is zero"},

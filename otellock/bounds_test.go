@@ -37,7 +37,7 @@ func TestTargetsAboveTheCapShareOneName(t *testing.T) {
 	}
 	for i := range derived {
 		word := string(rune('a'+i/26)) + string(rune('a'+i%26))
-		run(l.KeyMutex("lock:" + word + ":7"))
+		run(l.UndeclaredMutex("lock:" + word + ":7"))
 	}
 	if ran != declared+derived {
 		t.Errorf("%d of %d ran", ran, declared+derived)

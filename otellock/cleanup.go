@@ -6,6 +6,9 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/otellock/otellock-go/internal/inflight"
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 const (
@@ -24,8 +27,8 @@ const (
 // its holder. A full queue keeps the oldest tokens, those that were sent before
 // an outage was noticed, and refuses newer ones.
 type cleanup struct {
-	activity // counts the tokens that are not settled
-	locker   *Locker
+	inflight.Counter // of tokens that are not settled
+	locker           *Locker
 
 	mu      sync.Mutex
 	queue   list.List     // of *leftover; what was looked at last is at the back
@@ -37,30 +40,29 @@ type cleanup struct {
 
 // A leftover is one token to remove.
 type leftover struct {
-	ctx      context.Context // carries the trace of the operation that left it
-	claim    Claim
-	settings *settings
-	given    bool // Lock gave the lease out, and Close could not release it
+	ctx    context.Context // carries the trace of the operation that left it
+	claim  Claim
+	config *mutexConfig
+	given  bool // Lock gave the lease out, and Close could not release it
 
 	place    *list.Element
 	added    time.Time
 	due      time.Time // of the next look
 	answered bool      // an earlier look was: the next answer is the last
 	silent   bool      // the latest look was not answered
-	class    string    // of the latest failure
-	cause    error
+	failed   error     // of the latest look
 }
 
 func (c *cleanup) init(l *Locker) {
-	c.activity, c.locker, c.wake = newActivity(), l, make(chan struct{}, 1)
+	c.Counter, c.locker, c.wake = inflight.New(), l, make(chan struct{}, 1)
 }
 
-// add takes over the token of h.
-func (c *cleanup) add(ctx context.Context, h *hold, given bool) {
+// add takes over the token of a lease.
+func (c *cleanup) add(ctx context.Context, l *lease, given bool) {
 	now := time.Now()
-	left := &leftover{ctx: traceOnly(ctx), claim: h.claim(h.settings.ttl), settings: h.settings, given: given,
-		added: now, due: now, class: typeNotTried}
-	c.begin()
+	left := &leftover{ctx: observe.TraceContext(ctx), claim: Claim{Key: l.key, Token: l.token, TTL: l.config.ttl},
+		config: l.config, given: given, added: now, due: now, failed: errNotTried}
+	c.Begin()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped || c.queue.Len() >= cleanupQueue {
@@ -154,35 +156,37 @@ func (c *cleanup) nudge() {
 
 // look asks the backend once to remove the token.
 func (c *cleanup) look(left *leftover) {
-	class, cause := typeOther, error(nil) // where the attempt does not return
-	defer func() { c.looked(left, class, cause) }()
-	_, cause = c.locker.attempt(left.ctx, opCleanup, left.claim, left.settings.attemptTimeout)
-	class = ""
-	if cause != nil && !errors.Is(cause, ErrLost) && !errors.Is(cause, ErrStolen) {
-		class = errorType(cause)
+	err := errNoReturn
+	defer func() { c.looked(left, err) }()
+	_, err = c.locker.call(left.ctx, "cleanup", left.claim, left.config.attemptTimeout)
+	if errors.Is(err, ErrLost) || errors.Is(err, ErrStolen) {
+		err = nil
 	}
 }
 
+var errNoReturn = errors.New("the backend ended the goroutine")
+
 // looked settles the token, or puts it at the back of the queue.
-func (c *cleanup) looked(left *leftover, class string, cause error) {
+func (c *cleanup) looked(left *leftover, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if left.place == nil { // Close has given it up
 		return
 	}
 	now := time.Now()
-	left.silent = class != ""
+	left.silent = err != nil
 	final := false
 	switch {
-	case class == "" && left.answered:
-		left.class, final = "", true
-	case class == "":
+	case err == nil && left.answered:
+		final = true
+	case err == nil:
 		left.answered, left.due = true, now.Add(cleanupInterval)
 	default:
-		left.class, left.cause = class, cause
+		left.failed = err
 		// A client that is closed never answers. A server that refuses is there,
 		// and forgets the token by itself.
-		final = class == typeClosed || answered(class) && now.Sub(left.added) > left.claim.TTL
+		class := observe.ErrorType(err)
+		final = class == typeClosed || isAnswer(class) && now.Sub(left.added) > left.claim.TTL
 	}
 	if final {
 		c.settle(left)
@@ -193,17 +197,15 @@ func (c *cleanup) looked(left *leftover, class string, cause error) {
 
 // settle counts the token and forgets it. c.mu is held.
 func (c *cleanup) settle(left *leftover) {
-	defer c.end()
+	defer c.End()
 	if left.place != nil {
 		c.queue.Remove(left.place)
 		left.place = nil
 	}
-	family := left.settings.family
 	if left.answered {
-		family.done(left.ctx, cleaned)
-		return
+		left.failed = nil
 	}
-	family.add(left.ctx, 1, count{op: opCleanup, outcome: cleanupError, class: left.class})
+	left.config.observed.Cleanup(left.ctx, left.failed)
 }
 
 // close waits until every token is settled. It gives up when the context ends,
@@ -216,7 +218,7 @@ func (c *cleanup) close(ctx context.Context) (failed []error, ended error) {
 	c.mu.Unlock()
 	patience, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	if c.wait(patience) == nil {
+	if c.Wait(patience) == nil {
 		return nil, nil
 	}
 	c.mu.Lock()
@@ -226,8 +228,8 @@ func (c *cleanup) close(ctx context.Context) (failed []error, ended error) {
 	for c.queue.Len() > 0 {
 		left := c.queue.Front().Value.(*leftover)
 		if left.given && !left.answered {
-			failed = append(failed, &Error{Op: opRelease.String(), Target: left.settings.family.name,
-				Type: left.class, kind: ErrBackend, cause: left.cause})
+			failed = append(failed, &Error{Op: "release", Target: left.config.observed.Name(),
+				Type: observe.ErrorType(left.failed), kind: ErrBackend, cause: left.failed})
 		}
 		c.settle(left)
 	}

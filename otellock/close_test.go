@@ -21,7 +21,7 @@ func TestAClosedLockerRefusesEveryMethodAndCountsNothing(t *testing.T) {
 		for name, m := range map[string]otellock.Mutex{
 			"declared before": b.target.Mutex("marker-id"),
 			"declared after":  late.Mutex("marker-id"),
-			"derived":         b.locker.KeyMutex("lock:projects:marker-id"),
+			"derived":         b.locker.UndeclaredMutex("lock:projects:marker-id"),
 			"disabled":        b.target.Mutex("marker-id").With(otellock.WithEnabled(false)),
 		} {
 			errs, ran := everyMethod(b.ctx, m)

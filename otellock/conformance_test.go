@@ -97,7 +97,7 @@ func ignore(context.Context) error { return nil }
 func failWith(t *testing.T, err error) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	b.acquire = []fault{answers(err)}
+	b.acquire = slices.Repeat([]fault{answers(err)}, 100) // a full pool is asked again
 	l := tel.locker(t, b)
 	_ = declare(t, l, "projects").Mutex("7").Do(t.Context(), ignore)
 	_ = l.Close(context.Background())

@@ -3,27 +3,34 @@ package otellock
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/otellock/otellock-go/otellock/observe"
+	"github.com/otellock/otellock-go/semconv"
 )
 
-// Sentinels of the lock, to be tested with [errors.Is]. Every error that
-// carries one is an [*Error].
+// Sentinels of the lock, to be tested with [errors.Is]. Every error that carries
+// one of the first six is an [*Error]. Those of a lease are package observe's.
 var (
-	// ErrContended: somebody else held the lock to the end of the wait. An HTTP
-	// handler answers 409.
-	ErrContended = errors.New("otellock: contended")
-	// ErrBackend: the backend failed and the operation does not fail open. If
-	// the Op of the [Error] is acquire, nothing ran; if it is release, fn has.
+	// ErrContended says that somebody else held the lock to the end of the wait. An
+	// HTTP handler answers 409.
+	ErrContended = observe.ErrContended
+	// ErrBackend says that the backend failed and the operation does not fail open.
+	// If the Op of the [Error] is acquire, nothing ran; if it is release, fn has.
 	ErrBackend = errors.New("otellock: backend failed")
-	// ErrExpired: the lease ran out while it was held. Another holder may have
-	// run at the same time.
-	ErrExpired = errors.New("otellock: lease expired")
-	// ErrLost: the key vanished before the lease ran out, for example by
+	// ErrExpired says that the lease ran out while it was held. Another holder may
+	// have run at the same time.
+	ErrExpired = observe.ErrExpired
+	// ErrLost says that the key vanished before the lease ran out, for example by
 	// FLUSHALL, a restart without persistence, or a failover.
-	ErrLost = errors.New("otellock: lease lost")
-	// ErrStolen: another token holds the key. Two holders are proven.
-	ErrStolen = errors.New("otellock: lease stolen")
-	// ErrClosed: the Locker is closed. Nothing ran.
+	ErrLost = observe.ErrLost
+	// ErrStolen says that another token holds the key. Two holders are proven.
+	ErrStolen = observe.ErrStolen
+	// ErrClosed says that the Locker is closed. Nothing ran.
 	ErrClosed = errors.New("otellock: locker closed")
+	// ErrInvalid says that an option, a name, a pattern, an id or a key makes no
+	// sense. Nothing ran, and the text says what to change.
+	ErrInvalid = errors.New("otellock: invalid")
 )
 
 // Error is every error of the lock; the errors of the function that runs under
@@ -47,7 +54,7 @@ type Error struct {
 	under  *Lease // the lease under which the lock was asked for
 }
 
-// Error is bounded text, for example "otellock: acquire projects: timeout".
+// Error returns bounded text, for example "otellock: acquire projects: timeout".
 func (e *Error) Error() string {
 	text := "otellock: " + e.Op
 	if e.Target != "" {
@@ -60,7 +67,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the sentinel and the raw cause, where there is one.
+// Unwrap returns the sentinel and the raw cause, where there is one.
 func (e *Error) Unwrap() []error {
 	chain := make([]error, 0, 2)
 	if e.kind != nil {
@@ -72,11 +79,11 @@ func (e *Error) Unwrap() []error {
 	return chain
 }
 
-// ErrorType makes error.type of an SDK that looks for it the lock's own class
-// instead of the name of this Go type.
+// ErrorType returns Type, so that error.type is the lock's own class and not the
+// name of this Go type.
 func (e *Error) ErrorType() string { return e.Type }
 
-// GoString is Error: %#v would print the raw cause.
+// GoString returns Error: %#v would print the raw cause.
 func (e *Error) GoString() string { return e.Error() }
 
 // OwnError returns the error that the lock which was called with ctx made itself,
@@ -108,5 +115,53 @@ func ownError(under *Lease, err error) (*Error, bool) {
 }
 
 func invalid(op, target, detail string) *Error {
-	return &Error{Op: op, Target: target, Type: "invalid", detail: detail}
+	return &Error{Op: op, Target: target, Type: "invalid", kind: ErrInvalid, detail: detail}
 }
+
+// badInput returns an error of a constructor.
+func badInput(format string, args ...any) error {
+	return &inputError{fmt.Errorf("otellock: "+format, args...)}
+}
+
+type inputError struct{ error }
+
+func (*inputError) Is(target error) bool { return target == ErrInvalid }
+
+func (l *lease) newError(op, class string, kind, cause error) *Error {
+	return &Error{Op: op, Target: l.config.observed.Name(), Type: class, kind: kind, cause: cause, under: l.outer}
+}
+
+// Values of error.type that the lock decides by.
+var (
+	typeExpired = semconv.ErrorTypeExpired.Value.AsString()
+	typeLost    = semconv.ErrorTypeLost.Value.AsString()
+	typeStolen  = semconv.ErrorTypeStolen.Value.AsString()
+	typeTimeout = semconv.ErrorTypeTimeout.Value.AsString()
+	typeRefused = semconv.ErrorTypeConnectionRefused.Value.AsString()
+	typeEOF     = semconv.ErrorTypeEOF.Value.AsString()
+	typePool    = semconv.ErrorTypePoolExhausted.Value.AsString()
+	typeClosed  = semconv.ErrorTypeClosed.Value.AsString()
+	typeOther   = semconv.ErrorTypeOther.Value.AsString()
+
+	errNotTried = notTried{}
+	losses      = map[string]error{typeExpired: ErrExpired, typeLost: ErrLost, typeStolen: ErrStolen}
+)
+
+// unanswered reports whether nobody knows if the backend carried out what failed
+// with this class. A code of the server is an answer, and a connection that was
+// refused carried nothing.
+func unanswered(class string) bool {
+	return class == typeTimeout || class == typeEOF || class == typeOther
+}
+
+// isAnswer reports whether a failure of this class is a server's answer, though
+// not the one that was hoped for.
+func isAnswer(class string) bool {
+	return class != "" && !unanswered(class) && class != typeRefused && class != typePool && class != typeClosed
+}
+
+// notTried is why a cleanup failed that was not attempted.
+type notTried struct{}
+
+func (notTried) Error() string     { return "otellock: the cleanup was not attempted" }
+func (notTried) ErrorType() string { return semconv.ErrorTypeNotTried.Value.AsString() }

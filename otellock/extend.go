@@ -3,18 +3,46 @@ package otellock
 import (
 	"context"
 	"time"
-
-	"go.opentelemetry.io/otel/trace"
-
-	"github.com/otellock/otellock-go/semconv"
 )
 
-// extend follows an extend that is under way. It calls nobody, and makes no span,
-// where the lease has ended or is known to be lost.
-func (h *hold) extend(ctx context.Context, ttl, timeout time.Duration) error {
+// Extend makes the lease run out ttl from now. It never fails open: the error is
+// [ErrExpired], [ErrLost] or [ErrStolen] if the lease is gone, for which every
+// later call returns the same, and [ErrBackend] if nobody knows or if the lock
+// had failed open. If it fails so, [Lease.Deadline] says the earlier of the two:
+// the server may have taken the new time without ever saying so. A ttl below 1 ms
+// or not above the attempt timeout is [ErrInvalid]. Extending a lock that is
+// disabled does nothing. Calls that never reach the backend emit no telemetry.
+func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
+	if l == nil || l.state == nil {
+		return invalid("extend", "", "there is no lease")
+	}
+	s := l.state
+	c := s.config.lockConfig
+	c.ttl = ttl
+	if err := c.resolve(); err != nil {
+		return invalid("extend", s.config.observed.Name(), err.Error())
+	}
+	switch {
+	case s.config.disabled:
+		return nil
+	case !s.protected:
+		return s.newError("extend", "unprotected", ErrBackend, nil)
+	}
+	if err := ended(ctx, time.Now()); err != nil {
+		return s.newError("extend", "canceled", err, context.Cause(ctx))
+	}
+	calls := &s.config.locker.calls
+	calls.Begin()
+	defer calls.End()
+	return s.extend(ctx, ttl, c.attemptTimeout)
+}
+
+// extend waits for an extend that is under way, and then makes its own. It calls
+// nobody where the lease has ended or is known to be lost.
+func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	done := make(chan struct{})
 	for {
-		before, err := h.beginExtend(done)
+		before, err := l.beginExtend(done)
 		if err != nil {
 			return err
 		}
@@ -24,82 +52,61 @@ func (h *hold) extend(ctx context.Context, ttl, timeout time.Duration) error {
 		select {
 		case <-before:
 		case <-ctx.Done():
-			return h.newError(opExtend, "canceled", ctx.Err(), context.Cause(ctx))
+			return l.newError("extend", "canceled", ctx.Err(), context.Cause(ctx))
 		}
 	}
-	ctx, span, f, err := h.extendNow(ctx, ttl, timeout, done)
-	if err == nil {
-		endSpan(span)
-	} else {
-		h.fail(ctx, span, f)
-	}
-	return err
-}
-
-// beginExtend returns the end of the extend that is under way, or makes done that
-// of the caller's.
-func (h *hold) beginExtend(done chan struct{}) (before chan struct{}, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.lost != nil:
-		return nil, h.lost
-	case h.releasing || h.gone.Load():
-		return nil, h.newError(opExtend, "released", ErrLost, nil)
-	case h.extending != nil:
-		return h.extending, nil
-	}
-	h.extending = done
-	return nil, nil
-}
-
-func (h *hold) extendNow(in context.Context, ttl, timeout time.Duration, done chan struct{}) (ctx context.Context, span trace.Span, f failure, err error) {
-	defer func() {
-		h.mu.Lock()
-		h.extending = nil
-		h.mu.Unlock()
-		close(done)
-	}()
-	family := h.settings.family
-	ctx, span = family.locker.startSpan(in, family.spanNames[opExtend], h.settings.startOptions(opExtend, 0))
-
 	start := time.Now()
+	ctx, op := l.observed.Extend(ctx, ttl)
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, deadline.Sub(start))
 	}
 	// The server may take a shorter time to live without ever saying so.
-	length := start.Sub(h.start) + ttl
-	h.length.Store(min(h.length.Load(), int64(length)))
-	r := h.call(ctx, opExtend, ttl, start, timeout)
-	outcome := extended
-	h.mu.Lock()
-	if sentinel(r.class) != ErrBackend && h.releasing {
-		r.class = typeTimeout // the release has overtaken it: no loss
+	l.length.Store(min(l.length.Load(), int64(start.Sub(l.start)+ttl)))
+	failed, pending := l.ask(ctx, "extend", ttl, timeout, &op)
+	if failed = l.endExtend(start, ttl, failed, pending, done); failed != nil {
+		op.End(failed)
+		return failed
 	}
-	if r.class == "" {
-		h.length.Store(int64(start.Sub(h.start) + min(ttl, h.shortest)))
+	op.End(nil)
+	return nil
+}
+
+// beginExtend returns the end of the extend that is under way, or makes done that
+// of the caller's.
+func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.lost != nil:
+		return nil, l.lost
+	case l.releasing || l.gone.Load():
+		return nil, l.newError("extend", "released", ErrLost, nil)
+	case l.extending != nil:
+		return l.extending, nil
 	}
-	if r.pending {
-		h.shortest = min(h.shortest, ttl)
+	l.extending = done
+	return nil, nil
+}
+
+// endExtend remembers what the extend has found.
+func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) *Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer close(done)
+	l.extending = nil
+	if failed != nil && failed.kind != ErrBackend && l.releasing {
+		// The release has overtaken it: what it found is no loss.
+		failed = l.newError("extend", typeTimeout, ErrBackend, nil)
 	}
-	if r.class != "" {
-		outcome = extendError
-		failed := h.newError(opExtend, r.class, sentinel(r.class), r.cause)
-		if failed.kind != ErrBackend {
-			h.lost = failed
-			h.gone.Store(true)
-		}
-		err = failed
+	switch {
+	case failed == nil:
+		l.length.Store(int64(start.Sub(l.start) + min(ttl, l.shortest)))
+	case failed.kind != ErrBackend:
+		l.lost = failed
+		l.gone.Store(true)
 	}
-	h.mu.Unlock()
-	if err == nil {
-		family.done(ctx, extended)
-	} else {
-		f = failure{op: opExtend, outcome: extendError, policy: closed, class: r.class, held: r.at.Sub(h.granted()), retries: r.retries}
-		family.add(ctx, 1, count{opExtend, extendError, closed, r.class})
+	if pending {
+		l.shortest = min(l.shortest, ttl)
 	}
-	if span.IsRecording() {
-		span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(r.retries))
-	}
-	return ctx, span, f, err
+	return failed
 }

@@ -1,7 +1,10 @@
 package otellock_test
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -15,6 +18,7 @@ func TestImportsKeepTheHouse(t *testing.T) {
 		never []string
 	}{
 		{"otellock", []string{"go.opentelemetry.io/otel/sdk", "github.com/redis/", module + "exporter", "github.com/getsentry/"}},
+		{"otellock/observe", []string{"go.opentelemetry.io/otel/sdk", "github.com/redis/", module + "exporter", module + "otellock\n"}},
 		{"otellock/redisbackend", []string{"go.opentelemetry.io/otel/sdk", module + "exporter"}},
 		{"exporter", []string{module + "otellock", "github.com/redis/"}},
 		{"exporter/throttle", []string{module + "otellock", "github.com/getsentry/"}},
@@ -33,5 +37,36 @@ func TestImportsKeepTheHouse(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Waiting, failing open, holding and releasing are told apart from what is said
+// of them: that is package observe's.
+func TestTheLockImportsOpenTelemetryInItsOptionsOnly(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imported := range file.Imports {
+			if !strings.Contains(imported.Path.Value, "go.opentelemetry.io/") {
+				continue
+			}
+			found = true
+			if name != "options.go" {
+				t.Errorf("%s imports %s", name, imported.Path.Value)
+			}
+		}
+	}
+	if !found {
+		t.Error("no file imports OpenTelemetry: the test looks in the wrong place")
 	}
 }

@@ -165,9 +165,9 @@ func (r *ring) mutexes(t *testing.T, id1, id2 string) []otellock.Mutex {
 	return []otellock.Mutex{
 		target.Mutex(first, second),
 		target.KeyMutex("lock:{" + key + "}:projects:" + key),
-		r.locker.KeyMutex("lock:" + key + ":" + markLast),
-		r.locker.KeyMutex(key + ":projects:" + markLast),
-		r.locker.KeyMutex(markLast),
+		r.locker.UndeclaredMutex("lock:" + key + ":" + markLast),
+		r.locker.UndeclaredMutex(key + ":projects:" + markLast),
+		r.locker.UndeclaredMutex(markLast),
 		target.Mutex(first),
 		target.Mutex(first, ""),
 		single.Mutex(second),
@@ -487,7 +487,7 @@ func TestNothingLeaksFromRedis(t *testing.T) {
 	for i, code := range []string{"ERR", "LOADING", "WRONGTYPE", "READONLY", "NOTACODE", markServer} {
 		// Targets of their own, or the throttle would hold back all but the first.
 		target := newTarget(t, l, fmt.Sprintf("projects-%d", i), fmt.Sprintf("lock:projects-%d:*", i))
-		for _, m := range []otellock.Mutex{target.Mutex(markID), target.KeyMutex(fmt.Sprintf("lock:projects-%d:%s", i, markKey)), l.KeyMutex("lock:" + markLast)} {
+		for _, m := range []otellock.Mutex{target.Mutex(markID), target.KeyMutex(fmt.Sprintf("lock:projects-%d:%s", i, markKey)), l.UndeclaredMutex("lock:" + markLast)} {
 			m = m.With(otellock.WithLogger(loggers[i%2]))
 			failure := code + " key lock:" + markID + " " + markKey + " " + markServer
 			server.SetError(failure)

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // A Lease is a lock that is held, or was meant to be: see [Lease.Protected]. It
@@ -13,99 +17,254 @@ import (
 // A lease is not a fence. Its time to live may run out, or the backend may
 // forget it, while the holder works on; the holder learns it at the end, by
 // [Lease.Extend], or by looking at [Lease.Deadline].
-type Lease struct{ hold *hold }
+type Lease struct {
+	state   *lease
+	cleanup runtime.Cleanup // counts a Lease of Lock that became garbage
+}
 
 // Protected reports whether the lease is held, as far as this process knows. It
 // is false where the lock failed open or is disabled, where Extend found the
 // lease lost, and after the release. A deadline that has passed does not make it
 // false: the server decides.
-func (l *Lease) Protected() bool { return l != nil && l.hold != nil && l.hold.holds() }
+func (l *Lease) Protected() bool { return l != nil && l.state != nil && l.state.holds() }
 
-// Deadline is when the lease runs out unless it is extended: the start of the
+// Deadline returns when the lease runs out unless it is extended: the start of the
 // request that was granted, plus the time to live, on the local clock. It is
 // advisory; the server decides. It is zero for a lease that never was protected.
 func (l *Lease) Deadline() time.Time {
-	if l == nil || l.hold == nil || !l.hold.protected {
+	if l == nil || l.state == nil || !l.state.protected {
 		return time.Time{}
 	}
-	return l.hold.deadline()
-}
-
-// Extend makes the lease run out ttl from now. It never fails open: the error is
-// [ErrExpired], [ErrLost] or [ErrStolen] if the lease is gone, for which every
-// later call returns the same, and [ErrBackend] if nobody knows or if the lock
-// had failed open. If it fails so, [Lease.Deadline] says the earlier of the two:
-// the server may have taken the new time without ever saying so. A ttl below 1 ms
-// or not above the attempt timeout is an error. Extending a lock
-// that is disabled does nothing. Only what asks the backend is an operation, with
-// a span and a count.
-func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
-	if l == nil || l.hold == nil {
-		return invalid(opExtend.String(), "", "there is no lease")
-	}
-	h := l.hold
-	c := h.settings.lockConfig
-	c.ttl = ttl
-	if err := c.resolve(); err != nil {
-		return invalid(opExtend.String(), h.settings.family.name, err.Error())
-	}
-	switch {
-	case h.settings.disabled:
-		return nil
-	case !h.protected:
-		return h.newError(opExtend, "unprotected", ErrBackend, nil)
-	}
-	if err := ended(ctx, time.Now()); err != nil {
-		return h.newError(opExtend, "canceled", err, context.Cause(ctx))
-	}
-	calls := &h.settings.family.locker.calls
-	calls.begin()
-	defer calls.end()
-	return h.extend(ctx, ttl, c.attemptTimeout)
+	return l.state.deadline()
 }
 
 // Release ends the lease. ctx carries the trace only: its cancellation and its
 // deadline do not cut the release, which takes at most one attempt timeout. The
 // error says that the lease was lost ([ErrExpired], [ErrLost], [ErrStolen]) or
-// that the backend failed ([ErrBackend]: the key stays until its time to live
-// has passed). Every call returns the result of the first; [ErrClosed] if
-// [Locker.Close] released the lease before. An unprotected lease has nothing to
-// release.
+// that the backend failed ([ErrBackend]: the key is removed as soon as the backend
+// answers, or when its time to live has passed). Every call returns the result of
+// the first; [ErrClosed] if [Locker.Close] released the lease before. An
+// unprotected lease has nothing to release.
 func (l *Lease) Release(ctx context.Context) error {
-	if l == nil || l.hold == nil {
+	if l == nil || l.state == nil {
 		return nil
 	}
-	calls := &l.hold.settings.family.locker.calls
-	calls.begin() // so that Close waits for its report
-	defer calls.end()
-	err := l.hold.release(ctx)
+	calls := &l.state.config.locker.calls
+	calls.Begin() // so that Close waits for its report
+	defer calls.End()
+	err := l.state.release(ctx)
+	l.cleanup.Stop()
 	runtime.KeepAlive(l)
 	return err
 }
 
-// String is the bounded name of the lease's target, without key and token.
+// String returns the bounded name of the lease's target, without key and token.
 func (l *Lease) String() string {
-	if l == nil || l.hold == nil {
+	if l == nil || l.state == nil {
 		return "<nil>"
 	}
-	return fmt.Sprintf("lease of %s, protected: %t", l.hold.settings.family.name, l.Protected())
+	return fmt.Sprintf("lease of %s, protected: %t", l.state.config.observed.Name(), l.Protected())
 }
 
-// GoString is String.
+// GoString returns String.
 func (l *Lease) GoString() string { return l.String() }
 
-// handOut makes the Lease of a hold, and counts it as abandoned if it becomes
-// garbage before it is released. The backend is not touched then: the collector
-// may run while the critical section still does.
-func (l *Locker) handOut(h *hold) *Lease {
-	lease := &Lease{hold: h}
-	if !h.protected {
-		return lease
+// lease is the state of one lease, from the first attempt at its key to its end.
+// It never refers to the Lease that is given out, so that a forgotten one is
+// garbage.
+type lease struct {
+	config *mutexConfig
+	key    string
+	token  string
+	try    bool
+	given  bool   // out by Lock or TryLock
+	outer  *Lease // that the caller's context runs under
+
+	observed  *observe.Lease // of a protected lease
+	protected bool           // the backend granted it
+	pending   bool           // an attempt to acquire the token may still land
+	start     time.Time      // of the request that was granted: the lease counts from here
+	length    atomic.Int64   // of the lease, from start, in nanoseconds
+	gone      atomic.Bool    // ended, or known to be lost
+
+	mu        sync.Mutex    // never held over a call of the backend
+	extending chan struct{} // closed when the extend that is under way has ended
+	shortest  time.Duration // time to live of any attempt that may still land
+	lost      *Error        // what Extend found
+	releasing bool          // or released: no extend begins any more
+	ended     chan struct{} // made by whoever ends the lease, and closed then
+
+	result error // of the end
+}
+
+// holds reports whether the lease is there, as far as this process knows.
+func (l *lease) holds() bool { return l.protected && !l.gone.Load() }
+
+func (l *lease) deadline() time.Time { return l.start.Add(time.Duration(l.length.Load())) }
+
+// release ends the lease as its holder does. Later calls return the result of
+// the first.
+func (l *lease) release(ctx context.Context) error {
+	if !l.protected {
+		return nil
 	}
-	h.manual = true
+	var op observe.Operation
+	first := l.end(func() {
+		ctx, op = l.observed.Release(ctx)
+		if err := l.giveBack(ctx, &op); err != nil {
+			l.result = err
+			if err.kind == ErrBackend {
+				l.config.locker.cleanup.add(ctx, l, false)
+			}
+		}
+	})
+	if first {
+		op.End(l.result)
+	}
+	return l.result
+}
+
+// releaseByClose ends the lease as Close does.
+func (l *lease) releaseByClose(ctx context.Context) {
+	l.end(func() {
+		l.result = l.newError("release", "closed", ErrClosed, nil)
+		var uncounted observe.Operation
+		err := l.giveBack(ctx, &uncounted)
+		l.observed.Drop(ctx)
+		switch {
+		case err == nil:
+			l.config.observed.Cleanup(ctx, nil)
+		case err.kind == ErrBackend:
+			l.config.locker.cleanup.add(ctx, l, true)
+		default:
+			l.config.observed.Cleanup(ctx, err)
+		}
+	})
+}
+
+// abandon ends a lease that nobody can release any more. The backend is not
+// touched: the collector may run while the critical section still does.
+func (l *lease) abandon() {
+	if l.beginEnd() == nil {
+		defer close(l.ended)
+		l.forget()
+		l.observed.Abandon(context.Background())
+	}
+}
+
+// end calls f if it is the first to end the lease, and returns when the lease has
+// ended. It waits on a channel and not in a sync.Once, because f calls the backend.
+func (l *lease) end(f func()) (first bool) {
+	if ended := l.beginEnd(); ended != nil {
+		<-ended
+		return false
+	}
+	defer close(l.ended)
+	defer l.forget()
+	f()
+	return true
+}
+
+// beginEnd returns nil to the first who ends the lease, and to others a channel
+// that is closed when it has ended.
+func (l *lease) beginEnd() (ended chan struct{}) {
 	l.mu.Lock()
-	l.manual[h] = struct{}{}
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		return l.ended
+	}
+	l.ended = make(chan struct{})
+	return nil
+}
+
+// forget drops what the process keeps of a lease that has ended.
+func (l *lease) forget() {
+	l.gone.Store(true)
+	locker := l.config.locker
+	if l.pending { // an attempt to acquire may still land
+		locker.cleanup.add(context.Background(), l, false)
+	}
+	if l.given {
+		locker.mu.Lock()
+		delete(locker.given, l)
+		locker.mu.Unlock()
+	}
+}
+
+// giveBack removes the key, unless the lease is known to be lost. It takes one
+// attempt timeout at most, of which half may be spent on waiting for an Extend.
+// One that is not answered by then is overtaken, and finds the key gone.
+func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
+	start, timeout := time.Now(), l.config.attemptTimeout
+	l.mu.Lock()
+	l.releasing = true
+	extending := l.extending
 	l.mu.Unlock()
-	runtime.AddCleanup(lease, func(h *hold) { go h.endAsGarbage() }, h) // it may wait for the end
-	return lease
+	if extending != nil {
+		half := time.NewTimer(timeout / 2)
+		select {
+		case <-extending:
+		case <-half.C:
+		}
+		half.Stop()
+		timeout -= time.Since(start)
+	}
+	l.mu.Lock()
+	lost := l.lost
+	l.mu.Unlock()
+	if lost != nil {
+		return l.newError("release", lost.Type, lost.kind, nil)
+	}
+	err, _ := l.ask(ctx, "release", 0, timeout, op)
+	return err
+}
+
+// ask makes attempts to release or to extend within the timeout, whatever becomes
+// of the caller: one more if the first was never answered, and others while there
+// is no free connection. pending says that an attempt was never answered.
+//
+// A repeated release may find what the first one did. If that was sent before the
+// lease's deadline, a key that is absent or another's means success; if it was
+// sent later, the lease had expired.
+func (l *lease) ask(ctx context.Context, op string, ttl, timeout time.Duration, count *observe.Operation) (failed *Error, pending bool) {
+	ctx = context.WithoutCancel(ctx)
+	now := time.Now()
+	end, limit := now.Add(timeout), timeout/2
+	inTime := false // the first attempt without an answer was sent before the deadline
+	for {
+		sent := now
+		_, err := l.config.locker.call(ctx, op, Claim{Key: l.key, Token: l.token, TTL: ttl}, limit)
+		now = time.Now()
+		if err == nil {
+			return nil, pending
+		}
+		class := observe.ErrorType(err)
+		if kind := losses[class]; kind != nil {
+			repeated := pending && op == "release"
+			switch {
+			case repeated && inTime:
+				return nil, pending
+			case repeated, class == typeLost && !now.Before(l.deadline()):
+				class, kind = typeExpired, ErrExpired
+			}
+			return l.newError(op, class, kind, nil), pending
+		}
+		again := class == typePool
+		if unanswered(class) {
+			if again = !pending; again {
+				inTime = sent.Before(l.deadline())
+			}
+			pending = true
+		}
+		limit = end.Sub(now)
+		if !again || limit <= 0 || class == typePool && limit < timeout/4 {
+			return l.newError(op, class, ErrBackend, err), pending
+		}
+		if class == typePool {
+			_ = pause(ctx, l.config.backoff(0))
+			now = time.Now()
+			limit = end.Sub(now)
+		}
+		count.Retry()
+	}
 }

@@ -3,88 +3,60 @@ package otellock
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/log"
+	"github.com/otellock/otellock-go/internal/inflight"
+	"github.com/otellock/otellock-go/otellock/observe"
 )
-
-const maxTargets = 200
 
 // A Locker makes the locks of one backend. It is safe for concurrent use; a
 // process needs one for each backend.
 type Locker struct {
-	backend     Backend
-	backendName string
-	host        string // server.address and server.port, where the backend has one server
-	port        int
+	backend  Backend
+	observer *observe.Observer
+	config   lockConfig
 
-	instruments
-	spanEvents bool
-	logs       log.LoggerProvider // nil: the global one, at the time of a report
-	throttle   Throttle
+	mu    sync.Mutex
+	given map[*lease]struct{} // leases of Lock and TryLock, for Close
 
-	config lockConfig
-
-	mu       sync.Mutex
-	declared map[string]*family
-	derived  map[string]*settings // by pattern
-	overflow *family              // of all above the caps
-	manual   map[*hold]struct{}   // leases of Lock and TryLock, for Close
-
-	closed   atomic.Bool
-	calls    activity
-	reporter *reporter
-	cleanup  cleanup
+	closed  atomic.Bool
+	calls   inflight.Counter
+	cleanup cleanup
 
 	made     time.Time
 	answered atomic.Int64 // when the backend last answered, in nanoseconds since made
 }
 
-// New makes a [Locker] on the backend. It returns an error for a nil backend and
-// for options that make no sense; nothing is started before the first lock.
+// New returns a [Locker] that stores its leases in b. It returns [ErrInvalid] for
+// a nil backend and for options that make no sense. It starts nothing before the
+// first lock.
 func New(b Backend, opts ...Option) (*Locker, error) {
 	if isNil(b) {
-		return nil, errNilBackend
+		return nil, badInput("the backend is nil; make one with redisbackend.New or memorybackend.New")
 	}
-	c := newLockerConfig(opts)
+	c := newLockerConfig(b, opts)
 	if err := c.lock.resolve(); err != nil {
-		return nil, fmt.Errorf("otellock: New: %w", err)
+		return nil, badInput("New: %w", err)
 	}
-	if c.backendName == "" {
-		c.backendName = other
-		if named, ok := b.(interface{ Name() string }); ok {
-			c.backendName = named.Name()
-		}
-	}
-	if err := validateBackendName(c.backendName); err != nil {
-		return nil, err
+	observer, err := observe.New(c.observe...)
+	if err != nil {
+		return nil, &inputError{err}
 	}
 	l := &Locker{
-		backend:     b,
-		backendName: c.backendName,
-		instruments: newInstruments(c.tracerProvider, c.meterProvider),
-		spanEvents:  c.spanEvents,
-		logs:        c.loggerProvider,
-		throttle:    c.throttle,
-		config:      c.lock,
-		declared:    map[string]*family{},
-		derived:     map[string]*settings{},
-		manual:      map[*hold]struct{}{},
-		calls:       newActivity(),
-		made:        time.Now(),
+		backend:  b,
+		observer: observer,
+		config:   c.lock,
+		given:    map[*lease]struct{}{},
+		calls:    inflight.New(),
+		made:     time.Now(),
 	}
 	l.answered.Store(-1)
-	var err error
-	if l.reporter, err = newReporter(l); err != nil {
-		return nil, err
-	}
 	l.cleanup.init(l)
-	if single, ok := b.(interface{ ServerAddress() (string, int) }); ok {
-		l.host, l.port = single.ServerAddress()
-	}
 	return l, nil
 }
 
@@ -94,68 +66,37 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 // into the telemetry as they are, so neither may hold an id.
 //
 // The same name may be declared again with the same pattern, and other options;
-// with another pattern it is an error, as are an empty name, "**", unbalanced
+// with another pattern it is [ErrInvalid], as are an empty name, "**", unbalanced
 // braces, and options that make no sense. Declare targets once, at start: at
 // most 200 of a Locker have telemetry of their own, the rest share the target
 // "_OTHER".
 func (l *Locker) Target(name, pattern string, opts ...LockOption) (*Target, error) {
-	if err := validateName(name); err != nil {
-		return nil, err
-	}
 	parsed, err := parsePattern(pattern)
 	if err != nil {
-		return nil, err
+		return nil, &inputError{err}
 	}
 	c, err := l.config.with(opts)
 	if err != nil {
-		return nil, fmt.Errorf("otellock: Target %s: %w", name, err)
+		return nil, badInput("Target %s: %w", name, err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f, ok := l.declared[name]
-	switch {
-	case ok && f.pattern.text != pattern:
-		return nil, fmt.Errorf("otellock: the target %s has the key pattern %s already; give %s a name of its own", name, f.pattern.text, pattern)
-	case !ok && len(l.declared) < maxTargets:
-		f = newFamily(l, name, parsed)
-		l.declared[name] = f
-	case !ok:
-		f = l.rest()
+	observed, err := l.observer.Target(name, pattern, c.observed()...)
+	if err != nil {
+		return nil, &inputError{err}
 	}
-	f.preCreate(context.Background(), c.failClosed)
-	return &Target{pattern: parsed, settings: newSettings(f, c)}, nil
+	return &Target{pattern: parsed, config: &mutexConfig{c, l, observed}}, nil
 }
 
-// rest is the family of every target above the cap.
-func (l *Locker) rest() *family {
-	if l.overflow == nil {
-		l.overflow = newFamily(l, other, keyPattern{text: other})
-	}
-	return l.overflow
-}
-
-// KeyMutex is the lock of a key that nobody declared, the last resort for keys
-// that are made elsewhere. Its telemetry is derived from the key: every segment
-// between colons that is not a plain lower-case word becomes '*', and so does
-// the last; the last word is the target. A word is a word even where it is an
-// id (lock:user:alice:settings names alice), so declare a [Target] wherever that
-// is possible. At most 200 patterns are kept apart, the rest are "_OTHER".
-func (l *Locker) KeyMutex(key string) Mutex {
+// UndeclaredMutex returns the lock of a key that belongs to no [Target], the last
+// resort for keys that are made elsewhere. Its telemetry is derived from the key:
+// every segment between colons that is not a plain lower-case word becomes '*',
+// and so does the last; the last word is the target. A word is a word even where
+// it is an id (lock:user:alice:settings names alice), so declare a Target wherever
+// that is possible. At most 200 patterns are kept apart, the rest are "_OTHER".
+func (l *Locker) UndeclaredMutex(key string) Mutex {
 	if key == "" {
-		return Mutex{err: invalid(opAcquire.String(), "", "the key is empty")}
+		return Mutex{err: invalid("acquire", "", "the key is empty")}
 	}
-	name, pattern := derive(key)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	known, ok := l.derived[pattern]
-	switch {
-	case !ok && len(l.derived) < maxTargets && len(pattern) <= maxPatternLen:
-		known = newSettings(newFamily(l, name, keyPattern{text: pattern}), l.config)
-		l.derived[pattern] = known
-	case !ok:
-		known = newSettings(l.rest(), l.config)
-	}
-	return Mutex{settings: known, key: key}
+	return Mutex{config: &mutexConfig{l.config, l, l.observer.KeyTarget(key, l.config.observed()...)}, key: key}
 }
 
 // Close refuses newcomers with [ErrClosed], waits for the calls and reports that
@@ -167,21 +108,18 @@ func (l *Locker) KeyMutex(key string) Mutex {
 // stays open.
 func (l *Locker) Close(ctx context.Context) error {
 	l.closed.Store(true)
-	drained := l.calls.wait(ctx)
+	drained := l.calls.Wait(ctx)
 
 	l.mu.Lock()
-	left := make([]*hold, 0, len(l.manual))
-	for h := range l.manual {
-		left = append(left, h)
-	}
+	left := slices.Collect(maps.Keys(l.given))
 	l.mu.Unlock()
 	var group sync.WaitGroup
-	for _, h := range left {
-		group.Go(func() { h.endByClose(ctx) })
+	for _, lease := range left {
+		group.Go(func() { lease.releaseByClose(ctx) })
 	}
 	group.Wait()
 	failed, err := l.cleanup.close(ctx)
-	for _, err := range []error{err, l.reporter.wait(ctx), l.reporter.close(ctx)} {
+	for _, err := range []error{err, l.observer.Close(ctx)} {
 		if drained == nil {
 			drained = err
 		}
@@ -193,18 +131,34 @@ func (l *Locker) Close(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
+// give makes the Lease of a lock that was taken, and counts it as abandoned if it
+// becomes garbage before it is released. The backend is not touched then: the
+// collector may run while the critical section still does.
+func (l *Locker) give(s *lease) *Lease {
+	given := &Lease{state: s}
+	if !s.protected {
+		return given
+	}
+	s.given = true
+	l.mu.Lock()
+	l.given[s] = struct{}{}
+	l.mu.Unlock()
+	given.cleanup = runtime.AddCleanup(given, (*lease).abandon, s)
+	return given
+}
+
 // enter begins a call, or refuses it because the Locker is closed.
 func (l *Locker) enter() bool {
-	l.calls.begin()
+	l.calls.Begin()
 	if l.closed.Load() {
-		l.calls.end()
+		l.calls.End()
 		return false
 	}
 	return true
 }
 
-// String names the backend: what waits inside of a Locker may hold keys.
-func (l *Locker) String() string { return "locker on " + l.backendName }
+// String returns the name of the backend: what waits inside of a Locker may hold keys.
+func (l *Locker) String() string { return "locker on " + l.observer.BackendName() }
 
-// GoString is String.
+// GoString returns String.
 func (l *Locker) GoString() string { return l.String() }

@@ -10,36 +10,36 @@ import (
 // that was made of bad ids, options or keys, gives an error from every method,
 // and nothing runs.
 type Mutex struct {
-	settings *settings
-	key      string
-	err      *Error
+	config *mutexConfig
+	key    string
+	err    *Error
 }
 
-// With is the same lock with other options, the level of one call.
+// With returns the same lock with other options, the level of one call.
 func (m Mutex) With(opts ...LockOption) Mutex {
-	if m.settings == nil || len(opts) == 0 {
+	if m.config == nil || len(opts) == 0 {
 		return m
 	}
-	s, err := m.settings.with(opts)
+	c, err := m.config.with(opts)
 	if err != nil {
 		if m.err == nil {
-			m.err = invalid(opAcquire.String(), m.settings.family.name, err.Error())
+			m.err = invalid("acquire", m.config.observed.Name(), err.Error())
 		}
 		return m
 	}
-	m.settings = s
+	m.config = c
 	return m
 }
 
-// String is the bounded name and pattern of the lock's target, without the key.
+// String returns the bounded name and pattern of the lock's target, without the key.
 func (m Mutex) String() string {
-	if m.settings == nil {
+	if m.config == nil {
 		return "<zero Mutex>"
 	}
-	return m.settings.family.name + " (" + m.settings.family.pattern.text + ")"
+	return m.config.observed.String()
 }
 
-// GoString is String. fmt calls neither on an unexported field of another struct:
+// GoString returns String. fmt calls neither on an unexported field of another struct:
 // do not print one that holds a Mutex.
 func (m Mutex) GoString() string { return m.String() }
 
@@ -57,7 +57,7 @@ func (m Mutex) GoString() string { return m.String() }
 // The context given to fn carries the lease, see [LeaseFromContext], and is
 // otherwise the caller's: it does not end with the lease.
 func (m Mutex) Do(ctx context.Context, fn func(context.Context) error) error {
-	_, err := m.run(ctx, modeWait, fn)
+	_, err := m.run(ctx, false, fn)
 	return err
 }
 
@@ -65,7 +65,7 @@ func (m Mutex) Do(ctx context.Context, fn func(context.Context) error) error {
 // ran is false, and that is not an error. Only ran proves whether fn ran: it may
 // be true beside an error, which may be fn's.
 func (m Mutex) TryDo(ctx context.Context, fn func(context.Context) error) (ran bool, err error) {
-	return m.run(ctx, modeTry, fn)
+	return m.run(ctx, true, fn)
 }
 
 // Do is [Mutex.Do] for a function with a result. The result is fn's wherever fn
@@ -89,14 +89,14 @@ func Do[T any](ctx context.Context, m Mutex, fn func(context.Context) (T, error)
 // Prefer [Mutex.Do]: it cannot forget the release, sees a lock that the same
 // context holds already, and is what [Locker.Close] waits for.
 func (m Mutex) Lock(ctx context.Context) (*Lease, error) {
-	lease, _, err := m.lease(ctx, modeWait)
+	lease, _, err := m.lease(ctx, false)
 	return lease, err
 }
 
 // TryLock is [Mutex.Lock] with one attempt: if the lock is busy, it returns nil,
 // false, nil.
 func (m Mutex) TryLock(ctx context.Context) (lease *Lease, ok bool, err error) {
-	return m.lease(ctx, modeTry)
+	return m.lease(ctx, true)
 }
 
 // enter begins a call, or says why there can be none.
@@ -105,65 +105,86 @@ func (m Mutex) enter(ctx context.Context) error {
 	switch {
 	case m.err != nil:
 		err = *m.err
-	case m.settings == nil:
-		err = *invalid(opAcquire.String(), "", "the Mutex is zero; make one with Target.Mutex")
-	case m.settings.family.locker.enter():
+	case m.config == nil:
+		err = *invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex")
+	case m.config.locker.enter():
 		return nil
 	default:
-		err = Error{Op: opAcquire.String(), Target: m.settings.family.name, Type: "closed", kind: ErrClosed}
+		err = Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
 	}
 	err.under = LeaseFromContext(ctx)
 	return &err
 }
 
-func (m Mutex) run(ctx context.Context, mode mode, fn func(context.Context) error) (ran bool, err error) {
-	if fn == nil && m.settings != nil && m.err == nil {
-		m.err = invalid(opAcquire.String(), m.settings.family.name, "the function is nil")
+func (m Mutex) run(ctx context.Context, try bool, fn func(context.Context) error) (ran bool, err error) {
+	if fn == nil && m.config != nil && m.err == nil {
+		m.err = invalid("acquire", m.config.observed.Name(), "the function is nil")
 	}
 	if err := m.enter(ctx); err != nil {
 		return false, err
 	}
-	defer m.settings.family.locker.calls.end()
+	defer m.config.locker.calls.End()
 
-	h := &hold{settings: m.settings, key: m.key, mode: mode}
-	ok, err := h.acquire(ctx)
-	switch {
-	case err != nil:
-		return false, err
-	case !ok && mode == modeWait:
-		return false, h.contended()
-	case !ok:
-		return false, nil
+	l := &lease{config: m.config, key: m.key, try: try}
+	if ok, err := l.acquire(ctx); !ok {
+		return false, l.refusal(err)
 	}
-	return true, h.guard(ctx, fn)
+	return true, l.run(ctx, fn)
 }
 
-// guard runs fn under the lease and releases it, whichever way fn ends.
-func (h *hold) guard(ctx context.Context, fn func(context.Context) error) (err error) {
+// run runs fn under the lease and releases it, whichever way fn ends.
+func (l *lease) run(ctx context.Context, fn func(context.Context) error) (err error) {
 	defer func() {
-		if lost := h.release(ctx); lost != nil && h.settings.failClosed {
+		if lost := l.release(ctx); lost != nil && l.config.failClosed {
 			err = errors.Join(err, lost)
 		}
 	}()
-	return fn(context.WithValue(ctx, leaseKey{}, &Lease{hold: h}))
+	return fn(context.WithValue(ctx, leaseKey{}, &Lease{state: l}))
 }
 
-func (m Mutex) lease(ctx context.Context, mode mode) (*Lease, bool, error) {
+func (m Mutex) lease(ctx context.Context, try bool) (*Lease, bool, error) {
 	if err := m.enter(ctx); err != nil {
 		return nil, false, err
 	}
-	l := m.settings.family.locker
-	defer l.calls.end()
+	locker := m.config.locker
+	defer locker.calls.End()
 
-	h := &hold{settings: m.settings, key: m.key, mode: mode}
-	ok, err := h.acquire(ctx)
-	switch {
-	case err != nil:
-		return nil, false, err
-	case !ok && mode == modeWait:
-		return nil, false, h.contended()
-	case !ok:
-		return nil, false, nil
+	l := &lease{config: m.config, key: m.key, try: try}
+	if ok, err := l.acquire(ctx); !ok {
+		return nil, false, l.refusal(err)
 	}
-	return l.handOut(h), true, nil
+	return locker.give(l), true, nil
+}
+
+// refusal returns what the caller gets where the lock was not taken: a busy lock
+// is no error of a try.
+func (l *lease) refusal(err error) error {
+	if err != ErrContended {
+		return err
+	}
+	if l.try {
+		return nil
+	}
+	return l.newError("acquire", "contended", ErrContended, nil)
+}
+
+type leaseKey struct{}
+
+// LeaseFromContext returns the lease that fn runs under: the innermost Do's or
+// TryDo's. It is nil outside of them, which all methods of a Lease allow.
+func LeaseFromContext(ctx context.Context) *Lease {
+	lease, _ := ctx.Value(leaseKey{}).(*Lease)
+	return lease
+}
+
+// heldBy reports whether the context runs under a lease of this Locker and key
+// that has not ended: to wait for it would be to wait for oneself.
+func heldBy(outer *Lease, l *Locker, key string) bool {
+	for ; outer != nil; outer = outer.state.outer {
+		s := outer.state
+		if s.key == key && s.config.locker == l && s.holds() {
+			return true
+		}
+	}
+	return false
 }

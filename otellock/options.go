@@ -1,7 +1,6 @@
 package otellock
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -9,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // Option configures a [Locker].
@@ -22,13 +23,8 @@ type LockOption interface {
 }
 
 type lockerConfig struct {
-	lock           lockConfig
-	tracerProvider trace.TracerProvider
-	meterProvider  metric.MeterProvider
-	loggerProvider log.LoggerProvider
-	spanEvents     bool
-	backendName    string
-	throttle       Throttle
+	lock    lockConfig
+	observe []observe.Option
 }
 
 type lockConfig struct {
@@ -43,15 +39,18 @@ type lockConfig struct {
 	logger         *slog.Logger
 }
 
-func newLockerConfig(opts []Option) lockerConfig {
-	c := lockerConfig{
-		lock: lockConfig{
-			ttl:         10 * time.Second,
-			wait:        3 * time.Second,
-			backoffBase: 10 * time.Millisecond,
-			backoffMax:  200 * time.Millisecond,
-		},
-		spanEvents: true,
+func newLockerConfig(b Backend, opts []Option) lockerConfig {
+	c := lockerConfig{lock: lockConfig{
+		ttl:         10 * time.Second,
+		wait:        3 * time.Second,
+		backoffBase: 10 * time.Millisecond,
+		backoffMax:  200 * time.Millisecond,
+	}}
+	if named, ok := b.(interface{ Name() string }); ok {
+		c.observe = append(c.observe, observe.WithBackendName(named.Name()))
+	}
+	if single, ok := b.(interface{ ServerAddress() (string, int) }); ok {
+		c.observe = append(c.observe, observe.WithServerAddress(single.ServerAddress()))
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -59,6 +58,12 @@ func newLockerConfig(opts []Option) lockerConfig {
 		}
 	}
 	return c
+}
+
+// observed returns the options that telemetry is about.
+func (c lockConfig) observed() []observe.LockOption {
+	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithWait(c.wait),
+		observe.WithFailOpen(!c.failClosed), observe.WithLogger(c.logger)}
 }
 
 func (c lockConfig) with(opts []LockOption) (lockConfig, error) {
@@ -162,60 +167,46 @@ func WithLogger(logger *slog.Logger) LockOption {
 // WithTracerProvider sets the provider of the spans. The default is the global
 // one; nil is ignored.
 func WithTracerProvider(provider trace.TracerProvider) Option {
-	return option(func(c *lockerConfig) {
-		if provider != nil {
-			c.tracerProvider = provider
-		}
-	})
+	return observed(observe.WithTracerProvider(provider))
 }
 
 // WithMeterProvider sets the provider of the metrics. The default is the global
 // one; nil is ignored.
 func WithMeterProvider(provider metric.MeterProvider) Option {
-	return option(func(c *lockerConfig) {
-		if provider != nil {
-			c.meterProvider = provider
-		}
-	})
+	return observed(observe.WithMeterProvider(provider))
 }
 
 // WithLoggerProvider sets the provider of the log records, and turns off the
 // fallback to the console. The default is the global provider as it is at the
 // time of a report; nil is ignored.
 func WithLoggerProvider(provider log.LoggerProvider) Option {
-	return option(func(c *lockerConfig) {
-		if provider != nil {
-			c.loggerProvider = provider
-		}
-	})
+	return observed(observe.WithLoggerProvider(provider))
 }
 
 // WithSpanEvents turns the span event of a failure on (the default) or off. The
 // log record of the same name is correlated to the span either way.
 func WithSpanEvents(enabled bool) Option {
-	return option(func(c *lockerConfig) { c.spanEvents = enabled })
+	return observed(observe.WithSpanEvents(enabled))
 }
 
 // WithBackendName sets lock.backend.name, where one process has several
-// backends. The default is the backend's own Name() string, or "_OTHER".
+// backends. The default, also for "", is the backend's own Name() string, or
+// "_OTHER".
 func WithBackendName(name string) Option {
-	return option(func(c *lockerConfig) { c.backendName = name })
+	if name == "" {
+		return observed(nil)
+	}
+	return observed(observe.WithBackendName(name))
 }
 
-// A Throttle suppresses warnings that repeat themselves. It must be safe for
-// concurrent use. One that panics suppresses nothing.
-type Throttle interface {
-	// Suppress reports whether a record of this failure at that time would be
-	// suppressed, and counts it if so.
-	Suppress(at time.Time, action, target, errorType string) bool
-}
-
-// WithThrottle lets a failing lock skip building a warning that the throttle
-// behind the logger provider would suppress. Hand in that very throttle
-// (*throttle.Processor), or what exporter.Setup returns. Nil, the default, builds
+// WithThrottle skips the building of a warning that the throttle behind the
+// logger provider would suppress. Pass that very throttle, a processor of package
+// exporter/throttle, or what exporter.Setup returns. Nil, the default, builds
 // every warning.
-func WithThrottle(t Throttle) Option {
-	return option(func(c *lockerConfig) { c.throttle = t })
+func WithThrottle(throttle observe.Throttle) Option {
+	return observed(observe.WithThrottle(throttle))
 }
 
-var errNilBackend = errors.New("otellock: the backend is nil; make one with redisbackend.New or memorybackend.New")
+func observed(opt observe.Option) Option {
+	return option(func(c *lockerConfig) { c.observe = append(c.observe, opt) })
+}

@@ -1,18 +1,8 @@
 package otellock
 
 import (
-	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-)
-
-const (
-	maxNameLen     = 64
-	maxPatternLen  = 128
-	maxDerivedWord = 24
-	other          = "_OTHER"
 )
 
 // A keyPattern is a key with '*' in the place of each id.
@@ -24,12 +14,6 @@ type keyPattern struct {
 
 func parsePattern(text string) (keyPattern, error) {
 	switch {
-	case text == "":
-		return keyPattern{}, errors.New("otellock: the key pattern is empty; write for example \"lock:projects:*\"")
-	case len(text) > maxPatternLen:
-		return keyPattern{}, fmt.Errorf("otellock: the key pattern has %d bytes, at most %d are allowed", len(text), maxPatternLen)
-	case !printable(text):
-		return keyPattern{}, errors.New("otellock: the key pattern must be valid UTF-8 without white space and control characters")
 	case strings.Contains(text, "**"):
 		return keyPattern{}, fmt.Errorf("otellock: the key pattern %q has \"**\"; ids without a separator are ambiguous, put one between the stars", text)
 	case strings.Contains(text, "%"):
@@ -147,55 +131,4 @@ func (p keyPattern) matches(key string) bool {
 		rest = rest[1+i+len(literal):]
 	}
 	return rest != ""
-}
-
-// derive makes a pattern and a target name of a key that nobody declared: every
-// segment that is not a plain lower-case word is a star, and so is the last.
-func derive(key string) (name, pattern string) {
-	const maxSegments = 8
-	segments := strings.SplitN(key, ":", maxSegments)
-	name = other
-	for i, segment := range segments {
-		if i == len(segments)-1 || !plainWord(segment) {
-			segments[i] = "*"
-			continue
-		}
-		name = segment
-	}
-	return name, strings.Join(segments, ":")
-}
-
-func plainWord(s string) bool {
-	if s == "" || len(s) > maxDerivedWord {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		inner := i > 0 && i < len(s)-1
-		if (c < 'a' || c > 'z') && !(inner && (c == '-' || c == '_')) {
-			return false
-		}
-	}
-	return true
-}
-
-func validateName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("otellock: the target name is empty; name the collection that the lock guards, for example \"projects\"")
-	case len(name) > maxNameLen:
-		return fmt.Errorf("otellock: the target name has %d bytes, at most %d are allowed", len(name), maxNameLen)
-	case name == other:
-		return fmt.Errorf("otellock: the target name %q is kept for targets above the cap", other)
-	case !printable(name):
-		return errors.New("otellock: the target name must be valid UTF-8 without white space and control characters")
-	}
-	return nil
-}
-
-func printable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) < 0
 }

@@ -3,13 +3,15 @@ package otellock
 import (
 	"fmt"
 	"reflect"
+
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // A Target is a declared family of locks, from [Locker.Target]. It is safe for
 // concurrent use.
 type Target struct {
-	pattern  keyPattern
-	settings *settings
+	pattern keyPattern
+	config  *mutexConfig
 }
 
 // Mutex returns the lock of these ids, one for each '*' of the pattern, in order.
@@ -28,43 +30,52 @@ func (t *Target) Mutex(ids ...string) Mutex {
 	if t == nil {
 		return Mutex{}
 	}
-	m := Mutex{settings: t.settings}
+	m := Mutex{config: t.config}
 	key, err := t.pattern.key(ids)
 	if err != nil {
-		m.err = invalid(opAcquire.String(), t.settings.family.name, err.Error())
+		m.err = invalid("acquire", t.config.observed.Name(), err.Error())
 	}
 	m.key = key
 	return m
 }
 
-// KeyMutex is the lock of an existing key, taken as it is. A key that is not the
+// KeyMutex returns the lock of an existing key, taken as it is. A key that is not the
 // pattern with something in the place of each star is an error of every method
 // of the Mutex.
 func (t *Target) KeyMutex(key string) Mutex {
 	if t == nil {
 		return Mutex{}
 	}
-	m := Mutex{settings: t.settings, key: key}
+	m := Mutex{config: t.config, key: key}
 	if !t.pattern.matches(key) {
-		m.err = invalid(opAcquire.String(), t.settings.family.name,
+		m.err = invalid("acquire", t.config.observed.Name(),
 			fmt.Sprintf("the key does not match the declared pattern %s", t.pattern.text))
 	}
 	return m
 }
 
-// String is the target's bounded name and pattern.
+// String returns the target's name and pattern.
 func (t *Target) String() string {
 	if t == nil {
 		return "<nil>"
 	}
-	return t.settings.family.name + " (" + t.pattern.text + ")"
+	return t.config.observed.String()
 }
 
-func validateBackendName(name string) error {
-	if err := validateName(name); err != nil && name != other {
-		return fmt.Errorf("otellock: WithBackendName(%.64q): use at most %d graphic characters without white space, for example \"redis\"", name, maxNameLen)
+// mutexConfig is what a Mutex needs of its Target: the resolved options and the
+// telemetry.
+type mutexConfig struct {
+	lockConfig
+	locker   *Locker
+	observed *observe.Target
+}
+
+func (c *mutexConfig) with(opts []LockOption) (*mutexConfig, error) {
+	changed, err := c.lockConfig.with(opts)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return &mutexConfig{changed, c.locker, c.observed.With(changed.observed()...)}, nil
 }
 
 func isNil(b Backend) bool {

@@ -13,7 +13,7 @@ func TestAnIDLocksTheKeyThatOtherCodeMakesOfIt(t *testing.T) {
 	locker := newLocker(t, memorybackend.New(), newTelemetry().options()...)
 	projects := newTarget(t, locker, "projects", "lock:projects:*")
 	for _, id := range []string{"eu:9", "{acme}:7", "50%", "a\x00b\xff", "%3A"} {
-		err := locker.KeyMutex("lock:projects:"+id).Do(context.Background(), func(context.Context) error {
+		err := locker.UndeclaredMutex("lock:projects:"+id).Do(context.Background(), func(context.Context) error {
 			ran, err := projects.Mutex(id).TryDo(context.Background(), func(context.Context) error { return nil })
 			if ran || err != nil {
 				t.Errorf("the id %q ran beside the holder of its key: %v", id, err)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // A handler is a slog.Handler made of one function. What it does at INFO, the
@@ -616,7 +617,7 @@ func (f throttleFunc) Suppress(at time.Time, action, target, errorType string) b
 }
 
 func TestAThrottleThatPanicsSuppressesNothing(t *testing.T) {
-	for name, throttle := range map[string]otellock.Throttle{
+	for name, throttle := range map[string]observe.Throttle{
 		"when it is asked": throttleFunc(func(time.Time, string, string, string) bool { panic("throttle") }),
 		"it is none":       throttleFunc(nil),
 	} {
@@ -633,7 +634,7 @@ func TestAThrottleThatPanicsSuppressesNothing(t *testing.T) {
 				x, b := newTelemetry(), memorybackend.New()
 				l := newLocker(t, b, x.options(otellock.WithThrottle(throttle))...)
 				b.Fail(errRefused)
-				if err := l.KeyMutex("lock:projects:7").Do(context.Background(), nothing); err != nil || len(x.warnings()) != 1 {
+				if err := l.UndeclaredMutex("lock:projects:7").Do(context.Background(), nothing); err != nil || len(x.warnings()) != 1 {
 					t.Errorf("KeyMutex: %v, %d warnings", err, len(x.warnings()))
 				}
 			})

@@ -38,6 +38,7 @@ func inVirtualTime(t *testing.T, fn func(s *stage), opts ...otellock.LockOption)
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		scene{play: fn, opts: opts}.perform(t, newTelemetry())
+		time.Sleep(time.Second) // what Close gave up on may still be under way
 	})
 }
 

@@ -1,8 +1,10 @@
 package otellock
 
+import "github.com/otellock/otellock-go/otellock/observe"
+
 // ScopeName is the instrumentation scope of every span, metric and log record
 // of this package.
-const ScopeName = "github.com/otellock/otellock-go/otellock"
+const ScopeName = observe.ScopeName
 
 // Version is the version of the instrumentation scope.
-const Version = "0.1.0"
+const Version = observe.Version

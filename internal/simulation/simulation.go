@@ -178,7 +178,7 @@ func (a *actor) finds() {
 		key := keyName(i)
 		ctx := context.WithValue(context.Background(), operationKey{}, "last")
 		var protected bool
-		ran, err := l.KeyMutex(key).TryDo(ctx, func(ctx context.Context) error {
+		ran, err := l.UndeclaredMutex(key).TryDo(ctx, func(ctx context.Context) error {
 			protected = otellock.LeaseFromContext(ctx).Protected()
 			return nil
 		})

@@ -1,4 +1,4 @@
-package otellock
+package observe
 
 import (
 	"go.opentelemetry.io/otel"

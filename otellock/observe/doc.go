@@ -1,0 +1,40 @@
+// Package observe emits the telemetry of locks: a span for each operation, a
+// metric for each outcome, and one bounded warning for each failure. Package
+// otellock stands on it, and so can any other lock.
+//
+// An [Observer] stands for one lock library on one backend. It gives a [Target]
+// for each collection that is guarded, and each operation on a lock of that
+// target is begun and ended once:
+//
+//	ctx, acquire := target.Acquire(ctx)
+//	err := take(ctx, key)      // the lock's own work; acquire.Retry before each attempt after the first
+//	lease := acquire.End(err)  // nil, unless err is nil
+//	...
+//	ctx, release := lease.Release(ctx)
+//	err = drop(ctx, key)
+//	release.End(err)
+//
+// End takes the error of the operation and does the rest: the span's outcome and
+// status, the count in lock.attempts, the histograms, the gauges, the warning.
+// [ErrContended], [ErrExpired], [ErrLost] and [ErrStolen] say what a lock knows;
+// the error of a context that ended is a cancellation; every other error is a
+// failure of the backend, and [ErrorType] bounds what is said of it.
+//
+// # What it promises
+//
+// Telemetry never breaks the lock. A warning is handed over in another goroutine,
+// and the caller waits for it 50 ms at most. A log handler, sampler or span
+// processor that panics costs telemetry and nothing else. A sampler or span
+// processor that blocks, blocks the caller.
+//
+// Nothing unbounded is emitted: the name and the pattern of a target are what the
+// program declares, error.type is a closed list, and neither a key nor the text
+// of an error is ever read.
+//
+// Warnings go to the logger of the operation, else to the OpenTelemetry logger
+// provider, else, where there is none, to [log/slog.Default]. The first and the
+// last get one record a minute for each action and target.
+//
+// All types are safe for concurrent use, except an operation between its begin and
+// its end. A nil *Lease allows every method and does nothing.
+package observe

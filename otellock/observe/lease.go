@@ -1,0 +1,115 @@
+package observe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// A Lease is a lock that is held, from [Acquire.End] to the End of its release. It
+// is counted in lock.held meanwhile. A release may overtake an extend, otherwise
+// its operations follow each other.
+type Lease struct {
+	target  *Target
+	try     bool
+	start   time.Time // of the attempt that was granted: the lease counts from here
+	granted time.Time // when it was
+
+	mu     sync.Mutex
+	lost   bool          // an extend has found and reported the loss
+	length time.Duration // from start to the deadline; 0 without a time to live
+}
+
+// Release begins the release of the lease.
+func (l *Lease) Release(ctx context.Context) (context.Context, Operation) {
+	if l == nil {
+		return ctx, Operation{}
+	}
+	return l.begin(ctx, opRelease, l.target.releaseStart, 0)
+}
+
+// Extend begins an extend, after which the lease lives for ttl from now.
+func (l *Lease) Extend(ctx context.Context, ttl time.Duration) (context.Context, Operation) {
+	if l == nil {
+		return ctx, Operation{}
+	}
+	return l.begin(ctx, opExtend, l.target.extendStart, ttl)
+}
+
+func (l *Lease) begin(in context.Context, kind operation, start []trace.SpanStartOption, ttl time.Duration) (context.Context, Operation) {
+	op := Operation{lease: l, op: kind, start: time.Now(), ttl: ttl}
+	s := l.target.series
+	op.ctx, op.span = s.observer.startSpan(in, s.spanNames[kind], start)
+	return op.ctx, op
+}
+
+// Drop ends the lease without an operation of its own, as when a lock is closed:
+// what becomes of it is told by [Target.Cleanup].
+func (l *Lease) Drop(ctx context.Context) {
+	if l != nil {
+		l.target.series.observer.held.Add(ctx, -1, l.target.series.gauge...)
+	}
+}
+
+// Abandon ends a lease that became garbage without a release, and counts it so.
+func (l *Lease) Abandon(ctx context.Context) {
+	if l != nil {
+		l.Drop(ctx)
+		l.target.series.done(ctx, abandoned)
+	}
+}
+
+// record ends the lease and records how long it was held.
+func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
+	s := l.target.series
+	held := now.Sub(l.granted).Seconds()
+	s.observer.held.Add(ctx, -1, s.gauge...)
+	s.observer.holdDuration.Record(ctx, held, s.hold...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.LockHoldDuration(held))
+	}
+	length := l.lasts()
+	if length <= 0 {
+		return
+	}
+	utilization := float64(now.Sub(l.start)) / float64(length)
+	s.observer.holdUtilization.Record(ctx, utilization, s.hold...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.LockHoldUtilization(utilization))
+	}
+}
+
+// loss tells a lease that ran out from one that vanished before.
+func (l *Lease) loss(errorType string, now time.Time) string {
+	if length := l.lasts(); errorType == typeLost && length > 0 && !now.Before(l.start.Add(length)) {
+		return typeExpired
+	}
+	return errorType
+}
+
+func (l *Lease) lasts() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.length
+}
+
+// extended makes the lease last for ttl from start.
+func (l *Lease) extended(start time.Time, ttl time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.length = start.Sub(l.start) + ttl
+}
+
+// reported reports whether an extend has told of the loss already, and remembers
+// one that it tells of now.
+func (l *Lease) reported(op operation, errorType string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.lost
+	l.lost = l.lost || op == opExtend && isLoss(errorType)
+	return before
+}

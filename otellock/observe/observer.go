@@ -1,0 +1,119 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// An Observer emits the telemetry of one kind of lock on one backend. Create it
+// with [New], once for a process and backend.
+type Observer struct {
+	config
+	instruments
+	reporter *reporter
+
+	mu       sync.Mutex
+	declared map[string]*series // by name
+	derived  map[string]*series // by pattern
+	overflow *series            // of every target above the caps
+}
+
+// New returns an Observer. It returns an error for a backend name that is not
+// bounded text. It starts nothing.
+func New(opts ...Option) (*Observer, error) {
+	c := config{spanEvents: true, backendName: other}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&c)
+		}
+	}
+	if err := validateBackendName(c.backendName); err != nil {
+		return nil, fmt.Errorf("otellock: %w", err)
+	}
+	o := &Observer{
+		config:      c,
+		instruments: newInstruments(c.tracers, c.meters),
+		declared:    map[string]*series{},
+		derived:     map[string]*series{},
+	}
+	var err error
+	o.reporter, err = newReporter(o)
+	return o, err
+}
+
+// Target declares a family of locks. name is the collection that they guard
+// (lock.target), pattern is their key with '*' in the place of each id
+// (lock.key_pattern). Both are emitted as they are, so neither may hold an id.
+//
+// The same name may be declared again with the same pattern; with another it is
+// an error, as are text that is empty, too long or not printable. At most 200
+// targets of an Observer have telemetry of their own, the rest share "_OTHER".
+func (o *Observer) Target(name, pattern string, opts ...LockOption) (*Target, error) {
+	for _, err := range []error{validateName(name), validatePattern(pattern)} {
+		if err != nil {
+			return nil, fmt.Errorf("otellock: %w", err)
+		}
+	}
+	o.mu.Lock()
+	s, ok := o.declared[name]
+	switch {
+	case ok && s.pattern != pattern:
+		o.mu.Unlock()
+		return nil, fmt.Errorf("otellock: the target %s has the key pattern %s already; give %s a name of its own", name, s.pattern, pattern)
+	case !ok && len(o.declared) < maxTargets:
+		s = newSeries(o, name, pattern)
+		o.declared[name] = s
+	case !ok:
+		s = o.rest()
+	}
+	o.mu.Unlock()
+	t := newTarget(s, opts)
+	s.createLosses(context.Background(), t.policy())
+	return t, nil
+}
+
+// KeyTarget returns a Target for a key that nobody declared, the last resort for
+// keys that are made elsewhere. Its names are derived: every segment between
+// colons that is not a plain lower-case word becomes '*', and so does the last;
+// the last word is the target. A word is a word even where it is an id
+// (lock:user:alice:settings names alice), so declare a Target wherever that is
+// possible. At most 200 patterns are kept apart, the rest are "_OTHER".
+func (o *Observer) KeyTarget(key string, opts ...LockOption) *Target {
+	name, pattern := derive(key)
+	o.mu.Lock()
+	s, ok := o.derived[pattern]
+	switch {
+	case !ok && len(o.derived) < maxTargets && len(pattern) <= maxPatternLen:
+		s = newSeries(o, name, pattern)
+		o.derived[pattern] = s
+	case !ok:
+		s = o.rest()
+	}
+	o.mu.Unlock()
+	return newTarget(s, opts)
+}
+
+// rest returns the series of every target above the caps. o.mu is held.
+func (o *Observer) rest() *series {
+	if o.overflow == nil {
+		o.overflow = newSeries(o, other, other)
+	}
+	return o.overflow
+}
+
+// BackendName returns lock.backend.name.
+func (o *Observer) BackendName() string { return o.backendName }
+
+// Close waits for the warnings that are under way, and says what the console
+// still suppresses. It returns the context's error if that ended before. Whatever
+// is emitted later is still emitted.
+func (o *Observer) Close(ctx context.Context) error { return o.reporter.close(ctx) }
+
+// TraceContext returns a context with nothing of ctx but its trace, for work that
+// may outlive a request by far.
+func TraceContext(ctx context.Context) context.Context {
+	return trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx))
+}

@@ -1,0 +1,184 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/semconv"
+)
+
+// An Acquire is the taking of a lock, from [Target.Acquire] or [Target.TryAcquire]
+// to its End.
+type Acquire struct {
+	target  *Target
+	ctx     context.Context
+	span    trace.Span
+	try     bool
+	waiting bool
+	refused bool
+	retries int
+	start   time.Time
+	attempt time.Time // the start of the latest attempt
+}
+
+// Acquire begins the taking of a lock by a caller who waits for it. The context
+// that it returns carries the span.
+func (t *Target) Acquire(ctx context.Context) (context.Context, Acquire) {
+	return t.begin(ctx, t.waitStart, false)
+}
+
+// TryAcquire begins the taking of a lock by a caller who does not wait. A busy
+// lock is an outcome of its own then: skipped.
+func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
+	return t.begin(ctx, t.tryStart, true)
+}
+
+func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try bool) (context.Context, Acquire) {
+	t.series.createLossesOnce(ctx, t.policy())
+	a := Acquire{target: t, try: try, start: time.Now()}
+	a.attempt = a.start
+	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
+	return a.ctx, a
+}
+
+// Retry begins an attempt after the first. The lease of an attempt that succeeds
+// counts from the attempt's start.
+func (a *Acquire) Retry() {
+	a.retries++
+	a.attempt = time.Now()
+}
+
+// Wait says that the lock was found busy and the caller waits for it, until End.
+func (a *Acquire) Wait() {
+	if !a.waiting {
+		a.waiting = true
+		a.target.series.observer.waiting.Add(a.ctx, 1, a.target.series.gauge...)
+	}
+}
+
+// Refuse says that the caller's work will not run if the backend fails, whatever
+// the policy of the target: for a caller whose own deadline has passed.
+func (a *Acquire) Refuse() { a.refused = true }
+
+// End ends the taking of a lock with its error. Without one it returns the lease
+// that is held now, else nil. Call it exactly once.
+//
+// ErrContended is contention, or a skip after TryAcquire. An error with a method
+// ErrorType() string that the registry knows is a failure of the backend, as is
+// any other error that is not a context's; a context's is a cancellation.
+func (a *Acquire) End(err error) *Lease {
+	t, now := a.target, time.Now()
+	s := t.series
+	o := s.observer
+	outcome, errorType := a.outcome(err)
+	if a.waiting {
+		o.waiting.Add(a.ctx, -1, s.gauge...)
+	}
+	if opts := s.acquireTime[outcome]; opts != nil {
+		o.acquireDuration.Record(a.ctx, now.Sub(a.start).Seconds(), opts...)
+	}
+	if a.span.IsRecording() {
+		a.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(a.retries))
+	}
+	if outcome == backendError {
+		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
+		if a.refused {
+			f.policy = closed
+		}
+		o.fail(a.ctx, a.span, f, false)
+		return nil
+	}
+	endSpan(a.span)
+	s.done(a.ctx, outcome)
+	if outcome != acquired {
+		return nil
+	}
+	o.held.Add(a.ctx, 1, s.gauge...)
+	return &Lease{target: t, try: a.try, start: a.attempt, granted: now, length: t.ttl}
+}
+
+func (a *Acquire) outcome(err error) (outcome, string) {
+	switch {
+	case err == nil:
+		return acquired, ""
+	case errors.Is(err, ErrContended) && a.try:
+		return skipped, ""
+	case errors.Is(err, ErrContended):
+		return contended, ""
+	case isContext(err):
+		return canceled, ""
+	}
+	return backendError, ErrorType(err)
+}
+
+// isContext reports whether the error says that the caller's context has ended,
+// and not that the backend failed.
+func isContext(err error) bool {
+	var classed interface{ ErrorType() string }
+	if errors.As(err, &classed) && semconv.IsErrorType(classed.ErrorType()) {
+		return false
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// An Operation is a release or an extend of a lease, from its begin to its End.
+type Operation struct {
+	lease   *Lease
+	op      operation
+	ctx     context.Context
+	span    trace.Span
+	retries int
+	start   time.Time
+	ttl     time.Duration // of an extend
+}
+
+// Retry counts an attempt after the first.
+func (op *Operation) Retry() { op.retries++ }
+
+// End ends the operation with its error: nil, one of [ErrExpired], [ErrLost] and
+// [ErrStolen] if the lease is gone, or any other error of the backend. Call it
+// exactly once.
+func (op *Operation) End(err error) {
+	l := op.lease
+	if l == nil {
+		return
+	}
+	now := time.Now()
+	outcome, failed := released, releaseError
+	if op.op == opExtend {
+		outcome, failed = extended, extendError
+	}
+	errorType := ""
+	if err != nil {
+		outcome = failed
+		errorType = l.loss(ErrorType(err), now)
+	}
+	held := now.Sub(l.granted)
+	if op.op == opRelease {
+		l.record(op.ctx, op.span, now)
+	}
+	if op.span.IsRecording() {
+		op.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(op.retries))
+	}
+	s := l.target.series
+	if err == nil {
+		endSpan(op.span)
+		s.done(op.ctx, outcome)
+		if op.op == opExtend {
+			l.extended(op.start, op.ttl)
+		}
+		return
+	}
+	f := failure{target: l.target, op: op.op, try: l.try, outcome: outcome, policy: l.target.policy(), errorType: errorType, held: held, retries: op.retries, err: err}
+	if op.op == opExtend {
+		f.policy = closed
+	}
+	s.observer.fail(op.ctx, op.span, f, l.reported(op.op, errorType))
+}
+
+func isLoss(errorType string) bool {
+	return errorType == typeExpired || errorType == typeLost || errorType == typeStolen
+}
