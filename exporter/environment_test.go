@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,44 +31,12 @@ const marker = "s3cr3t-t0ken"
 
 func TestMalformedVariablesAreNamedAndNeverQuoted(t *testing.T) {
 	tests := map[string][]string{
-		"OTEL_SDK_DISABLED":                           {marker, "1", "yes"},
-		"OTEL_PROPAGATORS":                            {marker, "tracecontext," + marker, "none,baggage", "b3"},
-		"OTEL_TRACES_EXPORTER":                        {marker, "otlp," + marker},
-		"OTEL_METRICS_EXPORTER":                       {marker, "otlp,console"},
-		"OTEL_METRICS_PRODUCERS":                      {marker},
-		"OTEL_LOGS_EXPORTER":                          {marker, "otlp,sentry"},
-		"OTEL_RESOURCE_ATTRIBUTES":                    {marker, "a=b," + marker, "=" + marker, "a=%zz" + marker, "a=b,"},
-		"OTEL_TRACES_SAMPLER":                         {marker, "jaeger_remote"},
-		"OTEL_METRICS_EXEMPLAR_FILTER":                {marker},
-		"OTEL_BSP_SCHEDULE_DELAY":                     {marker, "0", "-1", "1.5", "5s", " 5"},
-		"OTEL_BSP_EXPORT_TIMEOUT":                     {marker, "0"},
-		"OTEL_BSP_MAX_QUEUE_SIZE":                     {marker, "0", "-7"},
-		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":              {marker, "99999999999999999999"},
-		"OTEL_BLRP_SCHEDULE_DELAY":                    {marker, "0"},
-		"OTEL_BLRP_EXPORT_TIMEOUT":                    {marker},
-		"OTEL_BLRP_MAX_QUEUE_SIZE":                    {marker},
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE":             {marker},
-		"OTEL_METRIC_EXPORT_INTERVAL":                 {marker, "0"},
-		"OTEL_METRIC_EXPORT_TIMEOUT":                  {marker},
-		"OTEL_ATTRIBUTE_COUNT_LIMIT":                  {marker},
-		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT":           {marker},
-		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":             {marker},
-		"OTEL_SPAN_EVENT_COUNT_LIMIT":                 {marker},
-		"OTEL_SPAN_LINK_COUNT_LIMIT":                  {marker},
-		"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT":            {marker},
-		"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT":             {marker},
-		"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT":      {marker},
-		"OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT":        {marker},
-		"OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT": {marker},
-		"OTEL_GO_X_CARDINALITY_LIMIT":                 {marker},
-		"OTEL_EXPORTER_PROMETHEUS_PORT":               {marker, "70000"},
-		"OTEL_CONFIG_FILE":                            {"/etc/" + marker + ".yaml"},
-		"OTEL_EXPERIMENTAL_CONFIG_FILE":               {"/etc/" + marker + ".yaml"},
+		"OTEL_PROPAGATORS":       {marker, "tracecontext," + marker, "none,baggage", "b3"},
+		"OTEL_TRACES_EXPORTER":   {marker, "otlp," + marker},
+		"OTEL_METRICS_EXPORTER":  {marker, "otlp,console"},
+		"OTEL_METRICS_PRODUCERS": {marker},
+		"OTEL_LOGS_EXPORTER":     {marker, "otlp,sentry"},
 
-		"OTEL_EXPORTER_OTLP_PROTOCOL":         {marker, "http/json", "GRPC"},
-		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL":  {marker},
-		"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": {marker},
-		"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL":    {marker},
 		"OTEL_EXPORTER_OTLP_ENDPOINT": {
 			marker, "localhost:4318", "http://", "ftp://host/" + marker, "http://user:" + marker + "@[::1", "http://user:" + marker + "@h:port",
 		},
@@ -77,23 +46,13 @@ func TestMalformedVariablesAreNamedAndNeverQuoted(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS": {
 			marker, "authorization: Bearer " + marker, "=" + marker, "a b=" + marker, "authorization=Bearer%zz" + marker, "a=b," + marker, "ключ=" + marker,
 		},
-		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":                        {marker},
-		"OTEL_EXPORTER_OTLP_METRICS_HEADERS":                       {marker},
-		"OTEL_EXPORTER_OTLP_LOGS_HEADERS":                          {marker},
-		"OTEL_EXPORTER_OTLP_TIMEOUT":                               {marker, "10s", "0"},
-		"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT":                          {marker},
-		"OTEL_EXPORTER_OTLP_COMPRESSION":                           {marker, "zstd"},
-		"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION":                   {marker},
-		"OTEL_EXPORTER_OTLP_INSECURE":                              {marker},
-		"OTEL_EXPORTER_OTLP_TRACES_INSECURE":                       {marker},
-		"OTEL_EXPORTER_OTLP_CERTIFICATE":                           {"/nowhere/" + marker},
-		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE":                    {"/nowhere/" + marker},
-		"OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY":                       {"/nowhere/" + marker},
-		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        {marker},
-		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {marker},
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":  {marker},
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS": {marker},
+		"OTEL_EXPORTER_OTLP_LOGS_HEADERS":    {marker},
 
 		"SENTRY_DSN": {
 			marker, "https://" + marker + "@host", "https://" + marker + "@/1", "https://host/1", "ftp://" + marker + "@host/1", "https://" + marker + "@host:port/1",
+			"https://" + marker + "@host/1 ", " https://" + marker + "@host/1", "https://" + marker + "@host/shop",
 		},
 	}
 	for name, values := range tests {
@@ -127,16 +86,10 @@ func TestMalformedVariablesAreNamedAndNeverQuoted(t *testing.T) {
 // OTLP receiver even where none is used.
 func TestOTLPVariablesAreCheckedForSentryTraces(t *testing.T) {
 	for name, value := range map[string]string{
-		"OTEL_EXPORTER_OTLP_HEADERS":            "authorization: Bearer " + marker,
-		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":     "authorization=Bearer%zz" + marker,
-		"OTEL_EXPORTER_OTLP_ENDPOINT":           "http://user:" + marker + "@h:port",
-		"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT":     marker,
-		"OTEL_EXPORTER_OTLP_CERTIFICATE":        "/nowhere/" + marker,
-		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/nowhere/" + marker,
-		"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY":  "/nowhere/" + marker,
-		"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": marker,
-		"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "/nowhere/" + marker,
-		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":    "http://[" + marker,
+		"OTEL_EXPORTER_OTLP_HEADERS":         "authorization: Bearer " + marker,
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":  "authorization=Bearer%zz" + marker,
+		"OTEL_EXPORTER_OTLP_ENDPOINT":        "http://user:" + marker + "@h:port",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://[" + marker,
 	} {
 		for _, spans := range []string{"none", "console"} {
 			t.Run(name+" with "+spans, func(t *testing.T) {
@@ -168,20 +121,6 @@ func TestOTLPVariablesAreCheckedForSentryTraces(t *testing.T) {
 	})
 }
 
-func TestSamplerArgumentIsCheckedWhereItIsRead(t *testing.T) {
-	for _, arg := range []string{marker, "-0.1", "1.1", "NaN"} {
-		t.Run(arg, func(t *testing.T) {
-			isolate(t)
-			t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
-			t.Setenv("OTEL_TRACES_SAMPLER_ARG", arg)
-			_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
-			if err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER_ARG") || strings.Contains(err.Error(), marker) {
-				t.Errorf("error is %v", err)
-			}
-		})
-	}
-}
-
 func TestGRPCEndpointWithoutSchemeIsRefused(t *testing.T) {
 	// The exporters cannot parse it and would use localhost without a word.
 	isolate(t)
@@ -195,14 +134,14 @@ func TestGRPCEndpointWithoutSchemeIsRefused(t *testing.T) {
 
 func TestEveryMalformedVariableIsNamedAtOnceAndOnlyOnce(t *testing.T) {
 	isolate(t)
-	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+	t.Setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "localhost")
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", marker)
 	t.Setenv("SENTRY_DSN", marker)
 	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_EXPORTER_OTLP_HEADERS", "SENTRY_DSN"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "SENTRY_DSN"} {
 		if n := strings.Count(err.Error(), name+" ") + strings.Count(err.Error(), name+":"); n != 1 {
 			t.Errorf("%s is named %d times in: %v", name, n, err)
 		}
@@ -254,28 +193,46 @@ func TestWellFormedVariablesAreAccepted(t *testing.T) {
 	}
 }
 
-func TestKeyPairThatDoesNotFitIsRefused(t *testing.T) {
-	isolate(t)
-	cert, _ := keyPair(t)
-	_, otherKey := keyPair(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", cert)
-	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", otherKey)
-	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
-	if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_CLIENT_KEY") {
-		t.Errorf("error is %v", err)
-	}
-}
+// Go's exporters would take https, which nothing on localhost speaks.
+func TestWithoutAnEndpointTheReceiverIsLocalhostByHTTP(t *testing.T) {
+	for protocol, port := range map[string]string{"http/protobuf": "4318", "grpc": "4317"} {
+		for _, named := range []string{"", "otlp"} {
+			t.Run(protocol+" "+named, func(t *testing.T) {
+				isolate(t)
+				for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
+					t.Setenv("OTEL_"+signal+"_EXPORTER", named)
+				}
+				t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+				heard := make(chan struct{}, 100)
+				server := &http.Server{
+					Protocols: new(http.Protocols),
+					Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						heard <- struct{}{}
+						w.WriteHeader(http.StatusBadRequest)
+					}),
+				}
+				server.Protocols.SetHTTP1(true)
+				server.Protocols.SetUnencryptedHTTP2(true)
+				var l net.Listener
+				eventually(t, "the port is free", func() (free bool) {
+					var err error
+					l, err = net.Listen("tcp", "localhost:"+port)
+					return err == nil
+				})
+				served := make(chan struct{})
+				go func() { defer close(served); _ = server.Serve(l) }()
+				defer func() { _ = server.Close(); <-served }()
 
-func TestFileWithoutCertificatesIsRefused(t *testing.T) {
-	isolate(t)
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, []byte("not PEM"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", file)
-	_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals())
-	if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE") {
-		t.Errorf("error is %v", err)
+				tel := setup(t, exporter.WithoutGlobals())
+				emit(context.Background(), t, tel)
+				if err := tel.Shutdown(within(t, 10*time.Second)); err == nil {
+					t.Error("no receiver has accepted anything, and Shutdown returned no error")
+				}
+				if len(heard) < 3 {
+					t.Errorf("%d requests arrived in plain text, want one of each signal", len(heard))
+				}
+			})
+		}
 	}
 }
 

@@ -2,64 +2,72 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/otellock/otellock-go/exporter/sentrylog"
-	"github.com/otellock/otellock-go/internal/sentrydsn"
+	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
 const (
-	dsnVar  = "SENTRY_DSN"
-	logsVar = "OTEL_LOGS_EXPORTER"
+	dsnVar = "SENTRY_DSN"
 
 	// sentryName selects Sentry alone: OTEL_LOGS_EXPORTER=sentry.
 	sentryName = "sentry"
 )
 
-// The name is autoexport's to resolve as well, for programs that import this
-// package and build their own logger provider.
-func init() {
-	autoexport.RegisterLogExporter(sentryName, func(context.Context) (sdklog.Exporter, error) {
-		if err := checkSentry(); err != nil {
-			return nil, err
-		}
-		return sentrylog.New(os.Getenv(dsnVar))
-	})
-}
-
 // checkSentry reads SENTRY_DSN without using it.
 func checkSentry() error {
 	dsn := os.Getenv(dsnVar)
 	if dsn == "" {
-		if os.Getenv(logsVar) == sentryName {
-			return malformed(dsnVar, "must be set when "+logsVar+" is "+sentryName)
-		}
 		return nil
 	}
-	if _, err := sentrydsn.Parse(dsn); err != nil {
+	if _, err := sentryissue.ParseDSN(dsn); err != nil {
 		return fmt.Errorf("exporter: %s: %w", dsnVar, err) // quotes nothing of the DSN
 	}
 	return nil
 }
 
-// newSentrySpanExporter sends spans to Sentry's OTLP endpoint. Everything that
-// the OTEL_EXPORTER_OTLP_* variables say about whom to talk to and with what
-// credentials is replaced: those belong to another receiver.
-func newSentrySpanExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
-	dsn, err := sentrydsn.Parse(os.Getenv(dsnVar))
+// openSentry returns what makes issues, nil where there is neither a DSN nor a
+// client.
+func openSentry(_ context.Context, b *builder) (sdklog.Processor, error) {
+	p, err := sentrylog.New(os.Getenv(dsnVar), append([]sentrylog.Option{sentrylog.WithMeterProvider(b.metrics)}, b.sentry...)...)
+	switch {
+	case errors.Is(err, sentrylog.ErrNoDSN) && os.Getenv(logsVar) == sentryName:
+		return nil, malformed(dsnVar, "must be set when "+logsVar+" is "+sentryName+", unless WithSentry is given a client")
+	case errors.Is(err, sentrylog.ErrNoDSN):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("exporter: WithSentry: %w", err)
+	}
+	return p, nil
+}
+
+// openSentrySpans returns what sends spans to Sentry's OTLP endpoint. Everything
+// that the OTEL_EXPORTER_OTLP_* variables say about whom to talk to and with
+// what credentials is replaced: those belong to another receiver.
+func openSentrySpans(ctx context.Context, b *builder) (sdktrace.SpanProcessor, error) {
+	if !b.sentryTraces || os.Getenv(dsnVar) == "" {
+		return nil, nil
+	}
+	dsn, err := sentryissue.ParseDSN(os.Getenv(dsnVar))
 	if err != nil {
 		return nil, err
 	}
-	endpoint, headers := dsn.OTLPTraces()
-	return otlptracehttp.New(ctx,
-		otlptracehttp.WithEndpointURL(endpoint),
-		otlptracehttp.WithHeaders(headers),
+	url := strings.TrimSuffix(dsn.GetAPIURL().String(), "envelope/") + "integration/otlp/v1/traces"
+	e, err := otlptracehttp.New(ctx,
+		otlptracehttp.WithEndpointURL(url),
+		otlptracehttp.WithHeaders(map[string]string{"x-sentry-auth": "sentry sentry_key=" + dsn.GetPublicKey()}),
 		otlptracehttp.WithTLSClientConfig(nil),
 	)
+	if err != nil {
+		return nil, fmt.Errorf("exporter: WithSentryTraces: %w", err)
+	}
+	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.lifetime}), nil
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/getsentry/sentry-go"
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
@@ -121,22 +120,6 @@ func TestSentryAlone(t *testing.T) {
 	}
 }
 
-func TestAutoexportKnowsSentryByName(t *testing.T) {
-	isolate(t)
-	t.Setenv("OTEL_LOGS_EXPORTER", "sentry")
-	if _, err := autoexport.NewLogExporter(t.Context()); err == nil || !strings.Contains(err.Error(), "SENTRY_DSN") {
-		t.Errorf("without a DSN: %v", err)
-	}
-	t.Setenv("SENTRY_DSN", "http://"+marker+"@127.0.0.1:1/7")
-	e, err := autoexport.NewLogExporter(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Shutdown(within(t, time.Second)); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestSentryByNameNeedsADSN(t *testing.T) {
 	isolate(t)
 	t.Setenv("OTEL_LOGS_EXPORTER", "sentry")
@@ -167,18 +150,39 @@ func TestSentryOptionsReachTheExporter(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	})
-	t.Run("a client, which has a DSN of its own", func(t *testing.T) {
+}
+
+func TestTheClientOfSentryInitTakesTheIssues(t *testing.T) {
+	for name, dsnOfTheEnvironment := range map[string]bool{"with SENTRY_DSN": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			isolate(t)
+			exportNothing(t)
+			server := newSentryServer(t)
+			if dsnOfTheEnvironment {
+				t.Setenv("SENTRY_DSN", server.dsn)
+			}
+			hub := sentry.NewHub(nil, sentry.NewScope()) // what sentry.Init does to the global one
+			client, err := sentry.NewClient(sentry.ClientOptions{Dsn: server.dsn, Release: "shop@9", Environment: "production"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			hub.BindClient(client)
+
+			tel := setup(t, exporter.WithoutGlobals(), exporter.WithSentry(sentrylog.WithClient(hub.Client())))
+			emit(context.Background(), t, tel)
+			mustShutdown(t, tel)
+			events := server.all()
+			if len(events) != 1 || events[0].Release != "shop@9" || events[0].Environment != "production" {
+				t.Errorf("events %+v, want one by the application's client", events)
+			}
+		})
+	}
+	t.Run("before sentry.Init", func(t *testing.T) {
 		isolate(t)
 		exportNothing(t)
-		dsn := "http://" + marker + "@127.0.0.1:1/7"
-		client, err := sentry.NewClient(sentry.ClientOptions{Dsn: dsn, Release: "1"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		t.Setenv("SENTRY_DSN", dsn)
-		_, err = exporter.Setup(t.Context(), exporter.WithoutGlobals(), exporter.WithSentry(sentrylog.WithClient(client)))
-		if err == nil || !strings.Contains(err.Error(), "WithSentry") || !strings.Contains(err.Error(), "WithClient") || strings.Contains(err.Error(), marker) {
+		_, err := exporter.Setup(t.Context(), exporter.WithoutGlobals(), exporter.WithSentry(sentrylog.WithClient(nil)))
+		if err == nil || !strings.Contains(err.Error(), "call sentry.Init first") {
 			t.Errorf("error is %v", err)
 		}
 	})

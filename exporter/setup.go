@@ -20,7 +20,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/otellock/otellock-go/exporter/sentrylog"
 	"github.com/otellock/otellock-go/exporter/throttle"
 )
 
@@ -53,14 +52,13 @@ const (
 func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 	cfg := newConfig(opts)
 
-	propagator, propagatorErr := newPropagator()
-	disabled, disabledErr := sdkDisabled()
-	if err := errors.Join(propagatorErr, disabledErr); err != nil {
+	propagator, err := newPropagator()
+	if err != nil {
 		return nil, err
 	}
 
 	t := &Telemetry{propagator: propagator, stopped: make(chan struct{}), lifetime: newLifetime()}
-	if disabled {
+	if sdkDisabled() {
 		t.tracers, t.meters, t.loggers = tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), lognoop.NewLoggerProvider()
 	} else if err := t.build(ctx, cfg); err != nil {
 		return nil, err
@@ -76,7 +74,7 @@ func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 }
 
 func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
-	if err := errors.Join(checkEnvironment(cfg), checkSentry()); err != nil {
+	if err := checkEnvironment(cfg); err != nil {
 		return err
 	}
 	res, err := newResource(ctx, cfg.resourceAttributes)
@@ -102,13 +100,14 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	}
 	started = append(started, task{run: metrics.Shutdown})
 
-	spans, err := t.newSpanFanOut(ctx, cfg)
-	if err != nil {
+	b := &builder{config: cfg, lifetime: t.lifetime, metrics: metrics}
+	spans := &spanFanOut{}
+	if spans.destinations, err = open(ctx, b, spanSinks, cfg.spanProcessors); err != nil {
 		return err
 	}
 	started = append(started, task{run: spans.Shutdown})
 
-	chain, err := t.newLogChain(ctx, cfg, metrics)
+	chain, err := t.newLogChain(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -139,7 +138,7 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 }
 
 func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (*sdkmetric.MeterProvider, error) {
-	reader, err := autoexport.NewMetricReader(ctx)
+	reader, err := newMetricReader(ctx)
 	if listen := (*net.OpError)(nil); errors.As(err, &listen) {
 		// Its text quotes the host.
 		problem := "not an address of this machine"
@@ -171,30 +170,6 @@ func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (
 	return sdkmetric.NewMeterProvider(opts...), nil
 }
 
-func (t *Telemetry) newSpanFanOut(ctx context.Context, cfg config) (*spanFanOut, error) {
-	exporter, err := autoexport.NewSpanExporter(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("exporter: OTEL_TRACES_EXPORTER: %w", err)
-	}
-	exporters := []sdktrace.SpanExporter{exporter}
-	if cfg.sentryTraces && os.Getenv(dsnVar) != "" {
-		sentry, err := newSentrySpanExporter(ctx)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("exporter: WithSentryTraces: %w", err), exporter.Shutdown(ctx))
-		}
-		exporters = append(exporters, sentry)
-	}
-	fan := &spanFanOut{destinations: cfg.spanProcessors}
-	for _, e := range exporters {
-		if autoexport.IsNoneSpanExporter(e) {
-			continue
-		}
-		batch := sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, t.lifetime})
-		fan.destinations = append(fan.destinations[:len(fan.destinations):len(fan.destinations)], batch)
-	}
-	return fan, nil
-}
-
 func newTracerProvider(res *resource.Resource, fan *spanFanOut) *sdktrace.TracerProvider {
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	if len(fan.destinations) > 0 {
@@ -205,49 +180,20 @@ func newTracerProvider(res *resource.Resource, fan *spanFanOut) *sdktrace.Tracer
 
 // newLogChain returns the processor in front of all log destinations, nil when
 // there is none: a provider without a processor says that it is not enabled,
-// which lets a library fall back to the console. (A batch processor around the
-// "none" exporter would say that it is, and swallow everything.)
-func (t *Telemetry) newLogChain(ctx context.Context, cfg config, metrics *sdkmetric.MeterProvider) (sdklog.Processor, error) {
-	var exporters []sdklog.Exporter
-	if os.Getenv(logsVar) != sentryName {
-		exporter, err := autoexport.NewLogExporter(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("exporter: %s: %w", logsVar, err)
-		}
-		if !autoexport.IsNoneLogExporter(exporter) {
-			exporters = append(exporters, exporter)
-		}
+// which lets a library fall back to the console.
+func (t *Telemetry) newLogChain(ctx context.Context, b *builder) (sdklog.Processor, error) {
+	all, err := open(ctx, b, logSinks, b.logProcessors)
+	if err != nil || len(all) == 0 {
+		return nil, err
 	}
-	if dsn := os.Getenv(dsnVar); dsn != "" {
-		sentry, err := sentrylog.New(dsn, append([]sentrylog.Option{sentrylog.WithMeterProvider(metrics)}, cfg.sentry...)...)
-		if err != nil {
-			err = fmt.Errorf("exporter: WithSentry: %w", err)
-			for _, e := range exporters {
-				err = errors.Join(err, e.Shutdown(ctx))
-			}
-			return nil, err
-		}
-		exporters = append(exporters, sentry)
-	}
-
-	var destinations []sdklog.Processor
+	var next []sdklog.Processor
 	var shutdowns []task
-	add := func(p sdklog.Processor) {
-		destinations = append(destinations, eventNameProcessor{next: p})
+	for _, p := range all {
+		next = append(next, eventNameProcessor{next: p})
 		shutdowns = append(shutdowns, task{run: p.Shutdown})
 	}
-	for _, p := range cfg.logProcessors {
-		add(p)
-	}
-	for _, e := range exporters {
-		add(sdklog.NewBatchProcessor(boundLogExporter{e, t.lifetime}))
-	}
-	if len(destinations) == 0 {
-		return nil, nil
-	}
-
 	throttled, err := throttle.NewProcessorWith(
-		append([]throttle.Option{throttle.WithMeterProvider(metrics)}, cfg.throttle...), destinations...)
+		append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, b.throttle...), next...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("exporter: WithThrottle: %w", err), concurrently(ctx, shutdowns...))
 	}

@@ -39,8 +39,11 @@ func TestAnOutageIsOneWarningAndEveryOccurrenceIsCounted(t *testing.T) {
 			mustShutdown(t, tel)
 
 			warnings, summaries := r.LogsNamed("lock.backend_error"), r.LogsNamed("lock.report.summary")
-			if len(warnings) != 1 || len(summaries) != 1 || len(sentry.all()) != 1 {
-				t.Fatalf("%d warnings, %d summaries, %d Sentry events; want one of each", len(warnings), len(summaries), len(sentry.all()))
+			if len(warnings) != 1 || len(summaries) != 1 || len(sentry.all()) != 2 {
+				t.Fatalf("%d warnings, %d summaries, %d Sentry events; want one of each, and two", len(warnings), len(summaries), len(sentry.all()))
+			}
+			if first, last := sentry.all()[0], sentry.all()[1]; first.Level != "warning" || last.Level != "info" {
+				t.Errorf("the Sentry events are of level %s and %s, want the warning and the summary", first.Level, last.Level)
 			}
 			heldBack := int64(failures - 1 + gated)
 			if first, last := warnings[0].Attr("lock.report.suppressed_count"), summaries[0].Attr("lock.report.suppressed_count"); first != int64(0) || last != heldBack {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +17,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/log/logtest"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
 const benchDSN = "https://key@127.0.0.1/1"
@@ -75,29 +74,50 @@ func discardingClient(b *testing.B) *sentry.Client {
 
 // BenchmarkMap is one record from the SDK to a Sentry event.
 func BenchmarkMap(b *testing.B) {
-	record, scratch := benchRecord(), sentryissue.Record{}
-	origin := sentryissue.NewOrigin(readResource(record.Resource()), sentryissue.Defaults{})
+	record := benchRecord()
+	p := discarding(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		read(&record, &scratch)
-		sentryissue.Build(&scratch, origin)
+		p.event(b.Context(), &record)
 	}
 }
 
-// BenchmarkMapAndCapture adds the scope and sentry-go's own processing, up to a
-// transport that discards.
+// BenchmarkMapAndCapture adds the scope, that of a hub with what a request
+// leaves on it, and sentry-go's own processing, up to a transport that discards.
 func BenchmarkMapAndCapture(b *testing.B) {
-	record, scratch := benchRecord(), sentryissue.Record{}
-	origin := sentryissue.NewOrigin(readResource(record.Resource()), sentryissue.Defaults{})
-	project := sentryissue.Project{PublicKey: "key"}
-	client := discardingClient(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		read(&record, &scratch)
-		issue := sentryissue.Build(&scratch, origin)
-		issue.Event.EventID = newEventID()
-		client.CaptureEvent(issue.Event, &sentry.EventHint{}, project.Scope(&scratch, issue.Event))
+	hub := sentry.NewHub(discardingClient(b), sentry.NewScope())
+	hub.Scope().SetUser(sentry.User{ID: "u-1"})
+	hub.Scope().SetTag("tenant", "blue")
+	request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "https://shop.example/cart?id=7", http.NoBody)
+	if err != nil {
+		b.Fatal(err)
 	}
+	hub.Scope().SetRequest(request)
+	for i := range 100 {
+		hub.Scope().AddBreadcrumb(&sentry.Breadcrumb{Category: "sql", Message: "SELECT " + strconv.Itoa(i), Data: map[string]any{"rows": i}}, 100)
+	}
+	for name, ctx := range map[string]context.Context{
+		"no hub": b.Context(), "a hub, 100 breadcrumbs": sentry.SetHubOnContext(b.Context(), hub),
+	} {
+		b.Run(name, func(b *testing.B) {
+			record, p := benchRecord(), discarding(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.OnEmit(ctx, &record); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func discarding(b *testing.B) *Processor {
+	b.Helper()
+	p, err := New("", WithClient(discardingClient(b)), WithCap(0, 0))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p
 }
 
 // BenchmarkSentryCaptureException is the same content given to sentry-go by
@@ -143,18 +163,21 @@ func (acceptAll) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: req}, nil
 }
 
-// BenchmarkExport is one record through everything but the network: mapping,
-// cap, JSON, envelope and HTTP request.
-func BenchmarkExport(b *testing.B) {
-	e, err := New(benchDSN, WithHTTPTransport(acceptAll{}), WithCap(0, 0))
+// BenchmarkEmitAndSend is one record through everything but the network:
+// mapping, cap, JSON, envelope, compression and HTTP request.
+func BenchmarkEmitAndSend(b *testing.B) {
+	p, err := New(benchDSN, WithHTTPTransport(acceptAll{}), WithCap(0, 0))
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = e.Shutdown(context.Background()) })
-	records := []sdklog.Record{benchRecord()}
+	b.Cleanup(func() { _ = p.Shutdown(context.Background()) })
+	record := benchRecord()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := e.Export(context.Background(), records); err != nil {
+		if err := p.OnEmit(context.Background(), &record); err != nil {
+			b.Fatal(err)
+		}
+		if err := p.ForceFlush(context.Background()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,15 +12,15 @@ const capWindow = time.Minute
 // quota holds the caps. The window slides: no minute, wherever it begins, has
 // more events than the cap.
 type quota struct {
-	mu     sync.Mutex
-	limits [2]int         // by sentryissue.Class; 0 means none
-	let    [2][]time.Time // when events were let through, the oldest first; those of the last window
+	mu      sync.Mutex
+	limits  [sentryissue.Classes]int         // 0 means none
+	emitted [sentryissue.Classes][]time.Time // those of the last window, the oldest first
 }
 
-func newQuota(events, lostLeases int) *quota {
-	q := &quota{}
-	q.limits[sentryissue.Other], q.limits[sentryissue.LostLease] = events, lostLeases
-	return q
+func newQuota(c config) quota {
+	return quota{limits: [...]int{
+		sentryissue.Other: c.events, sentryissue.LostLease: c.lostLeases, sentryissue.Summary: c.events,
+	}}
 }
 
 func (q *quota) admit(class sentryissue.Class, now time.Time) bool {
@@ -29,14 +29,14 @@ func (q *quota) admit(class sentryissue.Class, now time.Time) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	let := q.let[class]
-	for len(let) > 0 && now.Sub(let[0]) >= capWindow {
-		let = let[1:]
+	emitted := q.emitted[class]
+	for len(emitted) > 0 && now.Sub(emitted[0]) >= capWindow {
+		emitted = emitted[1:]
 	}
-	admitted := len(let) < q.limits[class]
+	admitted := len(emitted) < q.limits[class]
 	if admitted {
-		let = append(let, now)
+		emitted = append(emitted, now)
 	}
-	q.let[class] = let
+	q.emitted[class] = emitted
 	return admitted
 }

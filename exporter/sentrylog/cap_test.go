@@ -13,8 +13,8 @@ import (
 func TestTheCapCutsAndTheNextEventTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-		if err := e.Export(t.Context(), backendErrors(100)); err != nil {
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		if err := export(t.Context(), e, backendErrors(100)); err != nil {
 			t.Fatalf("a cut is no error: %v", err)
 		}
 		if n := len(fake.arrived()); n != 60 || e.Sent() != 60 || e.Cut() != 40 || e.Dropped() != 0 {
@@ -22,7 +22,7 @@ func TestTheCapCutsAndTheNextEventTells(t *testing.T) {
 		}
 
 		time.Sleep(time.Minute - time.Nanosecond) // the minute of the first event
-		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+		if err := export(t.Context(), e, backendErrors(1)); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(fake.arrived()); n != 60 {
@@ -30,10 +30,10 @@ func TestTheCapCutsAndTheNextEventTells(t *testing.T) {
 		}
 
 		time.Sleep(time.Nanosecond)
-		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+		if err := export(t.Context(), e, backendErrors(1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+		if err := export(t.Context(), e, backendErrors(1)); err != nil {
 			t.Fatal(err)
 		}
 		events := fake.arrived()
@@ -60,10 +60,10 @@ func TestNoMinuteHasMoreEventsThanTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 60
 		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
 		export := func(n int) {
 			t.Helper()
-			if err := e.Export(t.Context(), backendErrors(n)); err != nil {
+			if err := export(t.Context(), e, backendErrors(n)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -91,7 +91,7 @@ func TestNoMinuteHasMoreEventsThanTheCap(t *testing.T) {
 func TestLostLeasesHaveACapOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(5, 2))
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(5, 2))
 		flood := backendErrors(50)
 		flood = append(flood, records(
 			failure("release_error", "projects", "stolen"),
@@ -99,7 +99,7 @@ func TestLostLeasesHaveACapOfTheirOwn(t *testing.T) {
 			failure("release_error", "projects", "expired"),
 			failure("release_error", "projects", "timeout"), // a backend fault
 		)...)
-		if err := e.Export(t.Context(), flood); err != nil {
+		if err := export(t.Context(), e, flood); err != nil {
 			t.Fatal(err)
 		}
 		got := map[string]int{}
@@ -115,8 +115,8 @@ func TestLostLeasesHaveACapOfTheirOwn(t *testing.T) {
 func TestWithoutACapEveryEventGoesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
-		if err := e.Export(t.Context(), backendErrors(300)); err != nil {
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
+		if err := export(t.Context(), e, backendErrors(300)); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(fake.arrived()); n != 300 || e.Cut() != 0 {
@@ -128,11 +128,11 @@ func TestWithoutACapEveryEventGoesOut(t *testing.T) {
 func TestRecordsThatTheFilterRefusesDoNotCountAgainstTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(1, 1))
-		summary := failure("backend_error", "projects", "timeout")
-		summary.SetSeverity(9)
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(1, 1))
+		quiet := failure("backend_error", "projects", "timeout")
+		quiet.SetSeverity(9)
 		foreign := failure("", "projects", "timeout", attribute.String("lock.action", ""))
-		if err := e.Export(t.Context(), records(summary, foreign, failure("backend_error", "projects", "timeout"))); err != nil {
+		if err := export(t.Context(), e, records(quiet, foreign, failure("backend_error", "projects", "timeout"))); err != nil {
 			t.Fatal(err)
 		}
 		if events := fake.arrived(); len(events) != 1 || events[0].Level != "warning" || e.Cut() != 0 {

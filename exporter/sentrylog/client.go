@@ -4,173 +4,112 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/getsentry/sentry-go"
 	sentryotel "github.com/getsentry/sentry-go/otel"
 
-	"github.com/otellock/otellock-go/internal/sentrydsn"
 	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
-// sender captures events. It is one of two: ownClient and appClient.
-type sender interface {
-	send(ctx context.Context, e *sentry.Event, scope *sentry.Scope) failure
-	flush(ctx context.Context) bool
-	close(ctx context.Context) bool
-	client() *sentry.Client
-	buffers() bool // takes events before they are delivered
-}
+// noRelease stands for "none" in the client's options, where an empty release
+// would make sentry-go run git.
+const noRelease = "-"
 
-// connect makes the sender, and reads the DSN that it sends to.
-func connect(dsn string, c config) (sender, sentrydsn.DSN, error) {
-	if !c.clientSet {
-		project, err := sentrydsn.Parse(dsn)
-		if err != nil {
-			return nil, project, fmt.Errorf("sentrylog: %w", err)
-		}
-		s, err := newOwnClient(dsn, defaults(c), c.transport)
-		return s, project, err
-	}
-	if dsn != "" {
-		return nil, sentrydsn.DSN{}, errors.New("sentrylog: WithClient has its own DSN: pass an empty one to New")
-	}
-	if c.transport != nil {
-		return nil, sentrydsn.DSN{}, errors.New("sentrylog: WithHTTPTransport has no effect on the client given to WithClient: set it in that client's options")
-	}
-	s, err := newAppClient(c.client)
-	if err != nil {
-		return nil, sentrydsn.DSN{}, err
-	}
-	project, err := sentrydsn.Parse(c.client.Options().Dsn)
-	if err != nil {
-		project = sentrydsn.DSN{} // a client with a transport of its own needs none
-	}
-	return s, project, nil
-}
-
-// organization returns the number that Sentry wants in an envelope's header, 0
-// where neither the options nor the host of the DSN tell it.
-func organization(o sentry.ClientOptions) uint64 {
-	if o.OrgID != 0 {
-		return o.OrgID
-	}
-	if dsn, err := sentry.NewDsn(o.Dsn); err == nil {
-		return dsn.GetOrgID()
-	}
-	return 0
-}
-
-// ownClient is a client of the exporter's own, whose transport tells what
-// became of each event.
-type ownClient struct {
-	sentry    *sentry.Client
-	transport *transport
-	idle      func() // closes idle connections
-}
-
-func newOwnClient(dsn string, d sentryissue.Defaults, next http.RoundTripper) (*ownClient, error) {
-	idle := func() {}
-	if next == nil {
+// newClient makes a client of the processor's own, and the queue behind it.
+func newClient(dsn string, c config, a *account) (*sentry.Client, *queue, error) {
+	t := &transport{retrier: retrier{next: c.transport}, http: sentry.NewHTTPSyncTransport(), idle: func() {}}
+	if t.next == nil {
 		// Not http.DefaultTransport: applications replace it by one that makes
 		// spans and records of every request.
 		base := &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			ForceAttemptHTTP2:     true,
-			MaxIdleConnsPerHost:   workers,
 			IdleConnTimeout:       90 * time.Second,
 			TLSHandshakeTimeout:   attemptTimeout,
 			ExpectContinueTimeout: time.Second,
 		}
-		next, idle = base, base.CloseIdleConnections
+		t.next, t.idle = base, base.CloseIdleConnections
 	}
-	t := newTransport(next)
+	s := c.issues(nil)
 	client, err := sentry.NewClient(sentry.ClientOptions{
 		Dsn:                    dsn,
-		Release:                cmp.Or(d.Release, noRelease),
-		Environment:            d.Environment,
-		ServerName:             d.ServerName,
+		Release:                cmp.Or(s.Release, noRelease),
+		Environment:            s.Environment,
 		Transport:              t,
-		HTTPClient:             t.httpClient(),
+		HTTPClient:             &http.Client{Transport: &t.retrier},
 		DisableTelemetryBuffer: true,
-		DisableClientReports:   true, // nothing of sentry-go's drops here; drops are told by the ledger
-		Integrations: func([]sentry.Integration) []sentry.Integration {
-			return []sentry.Integration{sentryotel.NewOtelIntegration()}
+		DisableClientReports:   true, // nothing of sentry-go's drops here; the account tells of drops
+		Integrations: func(all []sentry.Integration) []sentry.Integration {
+			kept := []sentry.Integration{sentryotel.NewOtelIntegration()}
+			for _, i := range all {
+				switch i.Name() {
+				case "Environment", "GlobalTags": // os, runtime and device; SENTRY_TAGS_*
+					kept = append(kept, i)
+				}
+			}
+			return kept
 		},
 	})
 	if err != nil {
-		t.stop()
-		return nil, errors.New("sentrylog: sentry-go refused the DSN") // err may quote it
+		return nil, nil, errors.New("sentrylog: sentry-go refused the DSN") // err may quote it
 	}
-	return &ownClient{sentry: client, transport: t, idle: idle}, nil
+	return client, newQueue(t, a, c.queueSize), nil
 }
 
-func (c *ownClient) send(ctx context.Context, e *sentry.Event, scope *sentry.Scope) failure {
-	d := &delivery{ctx: ctx, outcome: failEncoding} // stays so when no request is made
-	c.transport.expect(e.EventID, d)
-	defer c.transport.forget(e.EventID)
-	if c.sentry.CaptureEvent(e, &sentry.EventHint{}, scope) == nil {
-		return failClientRefused
+// capture finishes an event by the client, and adds it to the queue.
+func (q *queue) capture(ctx context.Context, client *sentry.Client, e *sentryissue.Event, scope *sentry.Scope, owed unsent) {
+	var finished *sentry.Event
+	q.transport.captures.Store(e.EventID, &finished)
+	defer q.transport.captures.Delete(e.EventID)
+	client.CaptureEvent(e.Event, &sentry.EventHint{Context: ctx}, e.In(scope))
+	if finished == nil { // a hook of the scope dropped it
+		q.account.end(ctx, failClientRefused, owed)
+		return
 	}
-	return d.outcome
+	q.add(ctx, finished, owed)
 }
 
-func (c *ownClient) flush(context.Context) bool { return true }
-
-func (c *ownClient) close(context.Context) bool {
-	c.transport.stop()
-	c.sentry.Close()
-	c.idle()
-	return true
+// transport takes finished events from sentry-go, while they are captured, and
+// sends them later.
+type transport struct {
+	retrier
+	http     *sentry.HTTPSyncTransport
+	idle     func() // closes idle connections
+	captures sync.Map
 }
 
-func (c *ownClient) client() *sentry.Client { return c.sentry }
+var _ sentry.Transport = (*transport)(nil)
 
-func (c *ownClient) buffers() bool { return false }
-
-// appClient is the application's client. It is flushed and never closed.
-type appClient struct{ sentry *sentry.Client }
-
-func newAppClient(client *sentry.Client) (*appClient, error) {
-	if !client.IsEnabled() {
-		return nil, errors.New("sentrylog: WithClient was given a nil or a disabled client")
+// SendEvent implements [sentry.Transport]. It writes what an application could
+// still change as JSON.
+func (t *transport) SendEvent(e *sentry.Event) {
+	if e.Release == noRelease {
+		e.Release = ""
 	}
-	if o := client.Options(); o.Dsn == "" && o.Transport == nil {
-		return nil, errors.New("sentrylog: the client given to WithClient has no DSN and would discard every event")
-	}
-	return &appClient{client}, nil
-}
-
-func (c *appClient) send(_ context.Context, e *sentry.Event, scope *sentry.Scope) failure {
-	if c.sentry.CaptureEvent(e, &sentry.EventHint{}, scope) == nil {
-		return failClientRefused
-	}
-	return delivered
-}
-
-func (c *appClient) flush(ctx context.Context) bool { return c.sentry.FlushWithContext(ctx) }
-
-func (c *appClient) close(ctx context.Context) bool { return c.flush(ctx) }
-
-func (c *appClient) client() *sentry.Client { return c.sentry }
-
-func (c *appClient) buffers() bool { return true }
-
-// defaults resolves what wins over the resource.
-func defaults(c config) sentryissue.Defaults {
-	if c.clientSet {
-		o := c.client.Options()
-		return sentryissue.Defaults{
-			Release:     cmp.Or(c.release, o.Release),
-			Environment: cmp.Or(c.environment, o.Environment),
-			ServerName:  o.ServerName,
-		}
-	}
-	return sentryissue.Defaults{
-		Release:     cmp.Or(c.release, os.Getenv("SENTRY_RELEASE")),
-		Environment: cmp.Or(c.environment, os.Getenv("SENTRY_ENVIRONMENT")),
+	e.MakeSerializationSafe()
+	if to, ok := t.captures.Load(e.EventID); ok {
+		*to.(**sentry.Event) = e
 	}
 }
+
+// send sends an event, with retries as long as ctx allows.
+func (t *transport) send(ctx context.Context, e *sentry.Event) failure {
+	outcome := failEncoding // remains so when no request is made
+	t.http.SendEventWithContext(context.WithValue(ctx, outcomeKey{}, &outcome), e)
+	return outcome
+}
+
+// Configure implements [sentry.Transport].
+func (t *transport) Configure(options sentry.ClientOptions) { t.http.Configure(options) }
+
+// Flush implements [sentry.Transport]. The queue is flushed, not the client.
+func (t *transport) Flush(time.Duration) bool { return true }
+
+// FlushWithContext implements [sentry.Transport].
+func (t *transport) FlushWithContext(context.Context) bool { return true }
+
+// Close implements [sentry.Transport].
+func (t *transport) Close() {}

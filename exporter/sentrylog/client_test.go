@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/getsentry/sentry-go"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otellock/otellock-go/exporter/sentrylog"
 	"github.com/otellock/otellock-go/internal/envelopetest"
@@ -27,22 +25,19 @@ func appClient(t *testing.T, o sentry.ClientOptions) *sentry.Client {
 	return client
 }
 
-func TestTheApplicationsOwnClientDeliversABurst(t *testing.T) {
+func TestTheApplicationsOwnClientDelivers(t *testing.T) {
 	server := envelopetest.NewServer(t)
 	client := appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "shop@9", Environment: "production", ServerName: "pod-1"})
-	e := newExporter(t, "", sentrylog.WithClient(client), sentrylog.WithCap(0, 0))
-	if e.Client() != client {
-		t.Error("Client() is another client")
-	}
-	if err := e.Export(within(t, 20*time.Second), backendErrors(512)); err != nil {
+	e := newProcessor(t, "ignored", sentrylog.WithClient(client))
+	if err := export(within(t, 20*time.Second), e, backendErrors(60)); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Shutdown(within(t, 20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	events := server.Events()
-	if len(events) != 512 || e.Sent() != 512 {
-		t.Fatalf("%d events arrived, %d counted as sent; want 512", len(events), e.Sent())
+	if len(events) != 60 || e.Sent() != 60 {
+		t.Fatalf("%d events arrived, %d counted as sent; want 60", len(events), e.Sent())
 	}
 	if got := events[0]; got.Release != "shop@9" || got.Environment != "production" || got.ServerName != "pod-1" {
 		t.Errorf("release %q, environment %q, server %q: the client's options should win", got.Release, got.Environment, got.ServerName)
@@ -52,12 +47,12 @@ func TestTheApplicationsOwnClientDeliversABurst(t *testing.T) {
 	if client.CaptureMessage("still here", nil, sentry.NewScope()) == nil || !client.FlushWithContext(within(t, 10*time.Second)) {
 		t.Error("the client is closed")
 	}
-	server.WaitEvents(within(t, 10*time.Second), 513)
+	server.WaitEvents(within(t, 10*time.Second), 61)
 }
 
 func TestTraceOfTheRecordHoldsOnTheApplicationsClient(t *testing.T) {
 	server := envelopetest.NewServer(t)
-	e := newExporter(t, "", sentrylog.WithClient(appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "1"})))
+	e := newProcessor(t, "", sentrylog.WithClient(appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "1"})))
 	p := newPipeline(t, e)
 	p.logger.Emit(traced(t.Context()), failure("backend_error", "projects", "timeout"))
 	p.flush(t)
@@ -72,14 +67,14 @@ func TestTraceOfTheRecordHoldsOnTheApplicationsClient(t *testing.T) {
 
 func TestWhatTheApplicationsClientRefusesIsReported(t *testing.T) {
 	server := envelopetest.NewServer(t)
-	for name, hook := range map[string]func(*sentry.Event, *sentry.EventHint) *sentry.Event{
-		"refused by the application's client": func(*sentry.Event, *sentry.EventHint) *sentry.Event { return nil },
-		"a hook of the client panicked":       func(*sentry.Event, *sentry.EventHint) *sentry.Event { panic("hook") },
+	for want, hook := range map[string]func(*sentry.Event, *sentry.EventHint) *sentry.Event{
+		"2 of 2 events not delivered: refused by a hook":               func(*sentry.Event, *sentry.EventHint) *sentry.Event { return nil },
+		"a hook of the client panicked with a value of type *errors.e": func(*sentry.Event, *sentry.EventHint) *sentry.Event { panic(errors.New(envelopetest.Key)) },
 	} {
-		e := newExporter(t, "", sentrylog.WithClient(appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "1", BeforeSend: hook})))
-		wantError(t, e.Export(within(t, 10*time.Second), backendErrors(2)), "2 of 2 events not delivered: "+name)
+		e := newProcessor(t, "", sentrylog.WithClient(appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "1", BeforeSend: hook})))
+		wantError(t, export(within(t, 10*time.Second), e, backendErrors(2)), want)
 		if e.Dropped() != 2 {
-			t.Errorf("%s: dropped %d, want 2", name, e.Dropped())
+			t.Errorf("%s: dropped %d, want 2", want, e.Dropped())
 		}
 	}
 }
@@ -92,9 +87,11 @@ func TestShutdownDoesNotWaitForTheApplicationsHungClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close(); client.Close() })
-	e := newExporter(t, "", sentrylog.WithClient(client))
-	if err := e.Export(within(t, 10*time.Second), backendErrors(5)); err != nil {
-		t.Fatal(err)
+	e := newProcessor(t, "", sentrylog.WithClient(client))
+	for _, r := range backendErrors(5) {
+		if err := e.OnEmit(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	server.WaitAttempts(within(t, 10*time.Second), 1)
 	for _, end := range []struct {
@@ -115,27 +112,9 @@ func TestShutdownDoesNotWaitForTheApplicationsHungClient(t *testing.T) {
 	}
 }
 
-func TestWhatElseIsCapturedLinksToTheSameTrace(t *testing.T) {
-	server := envelopetest.NewServer(t)
-	e := newExporter(t, server.DSN())
-	ctx := traced(t.Context())
-	start := time.Now()
-	id := e.Client().CaptureException(errors.New("boom"), &sentry.EventHint{Context: ctx}, sentry.NewScope())
-	if id == nil || time.Since(start) > 5*time.Second {
-		t.Fatalf("captured %v in %v", id, time.Since(start))
-	}
-	event := oneEvent(t, server)
-	if want := trace.SpanContextFromContext(ctx); event.Contexts["trace"]["trace_id"] != want.TraceID().String() || event.Contexts["trace"]["span_id"] != want.SpanID().String() {
-		t.Errorf("trace of the event: %v", event.Contexts["trace"])
-	}
-	if event.Release != "" {
-		t.Errorf("release %q, want none", event.Release)
-	}
-}
-
 func TestTheGlobalHubIsLeftAlone(t *testing.T) {
 	before := sentry.CurrentHub().Client()
-	newExporter(t, fakeDSN)
+	newProcessor(t, fakeDSN)
 	if sentry.CurrentHub().Client() != before {
 		t.Error("New has bound its client to the global hub")
 	}
@@ -151,19 +130,20 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		want      string
 	}{
 		{name: "no DSN", want: "sentrylog: the Sentry DSN is empty"},
-		{name: "malformed", dsn: "https://" + envelopetest.Key + "@host:port/1", want: "sentrylog: the Sentry DSN is not a URL"},
-		{name: "no project", dsn: "https://" + envelopetest.Key + "@host", want: "has no project id"},
+		{name: "malformed", dsn: "https://" + envelopetest.Key + "@host:port/1", want: "sentrylog: the Sentry DSN is malformed"},
+		{name: "no project", dsn: "https://" + envelopetest.Key + "@host", want: "sentrylog: the Sentry DSN is malformed"},
+		{name: "a blank at the end", dsn: fakeDSN + " ", want: "sentrylog: the Sentry DSN contains white space"},
+		{name: "no queue", dsn: fakeDSN, opts: []sentrylog.Option{sentrylog.WithQueueSize(0)}, want: "WithQueueSize"},
 		{name: "negative cap", dsn: fakeDSN, opts: []sentrylog.Option{sentrylog.WithCap(-1, 1)}, want: "WithCap"},
 		{name: "nil client", opts: []sentrylog.Option{sentrylog.WithClient(nil)}, want: "nil or a disabled client"},
 		{name: "disabled client", opts: []sentrylog.Option{sentrylog.WithClient(sentry.NewNoopClient())}, want: "nil or a disabled client"},
-		{name: "client without a DSN", opts: []sentrylog.Option{sentrylog.WithClient(discarding)}, want: "has no DSN"},
-		{name: "client and DSN", dsn: fakeDSN, opts: []sentrylog.Option{sentrylog.WithClient(working)}, want: "pass an empty one"},
+		{name: "client without a DSN", opts: []sentrylog.Option{sentrylog.WithClient(discarding)}, want: "WithClient: the Sentry DSN is empty"},
 		{name: "client and transport", opts: []sentrylog.Option{sentrylog.WithClient(working), sentrylog.WithHTTPTransport(&fakeSentry{})}, want: "WithHTTPTransport"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, err := sentrylog.New(c.dsn, c.opts...)
 			if e != nil {
-				t.Error("an exporter was built")
+				t.Error("a processor was built")
 			}
 			wantError(t, err, c.want)
 		})
@@ -190,7 +170,7 @@ func TestTheEnvironmentNamesReleaseAndEnvironment(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = e.Shutdown(context.Background()) }()
-			if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+			if err := export(t.Context(), e, backendErrors(1)); err != nil {
 				t.Fatal(err)
 			}
 			event := fake.arrived()[0]
@@ -205,35 +185,4 @@ func TestTheEnvironmentNamesReleaseAndEnvironment(t *testing.T) {
 			}
 		})
 	}
-}
-
-// An event that never became a request, because a hook put something into it
-// that JSON does not know, is a loss like any other.
-func TestAnEventThatCannotBeEncodedIsReported(t *testing.T) {
-	fake := &fakeSentry{}
-	e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-	e.Client().AddEventProcessor(func(event *sentry.Event, _ *sentry.EventHint) *sentry.Event {
-		event.Contexts["bad"] = sentry.Context{"f": func() {}}
-		return event
-	})
-	wantError(t, e.Export(t.Context(), backendErrors(1)), "1 of 1 events not delivered: event could not be encoded")
-	if len(fake.attempts()) != 0 || e.Dropped() != 1 {
-		t.Errorf("%d requests, %d dropped; want 0, 1", len(fake.attempts()), e.Dropped())
-	}
-}
-
-// What the application captures itself must not hang its goroutine.
-func TestACaptureOfTheApplicationsEndsWithinTwoSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeSentry{answer: answers(envelopetest.Hang())}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-		start := time.Now()
-		e.Client().CaptureException(errors.New("boom"), nil, sentry.NewScope())
-		if took := time.Since(start); took != 2*time.Second || len(fake.attempts()) != 1 {
-			t.Errorf("took %v with %d attempts, want 2s with one", took, len(fake.attempts()))
-		}
-		if !e.Client().Flush(time.Second) {
-			t.Error("Flush waits for something")
-		}
-	})
 }

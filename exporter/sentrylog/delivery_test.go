@@ -2,12 +2,12 @@ package sentrylog_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otellock/otellock-go/exporter/sentrylog"
@@ -17,7 +17,7 @@ import (
 func TestTwoThousandDistinctRecordsArriveTwoThousandTimes(t *testing.T) {
 	const n = 2000
 	server := envelopetest.NewServer(t)
-	p := newPipeline(t, newExporter(t, server.DSN(), sentrylog.WithCap(0, 0)), sdklog.WithMaxQueueSize(2*n))
+	p := newPipeline(t, newProcessor(t, server.DSN(), sentrylog.WithCap(0, 0)))
 	var emitters sync.WaitGroup
 	for g := range 4 {
 		emitters.Go(func() {
@@ -27,7 +27,7 @@ func TestTwoThousandDistinctRecordsArriveTwoThousandTimes(t *testing.T) {
 		})
 	}
 	emitters.Wait()
-	if err := p.ForceFlush(within(t, 30*time.Second)); err != nil {
+	if err := p.ForceFlush(within(t, 4*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	times := map[string]int{}
@@ -39,8 +39,8 @@ func TestTwoThousandDistinctRecordsArriveTwoThousandTimes(t *testing.T) {
 			t.Fatalf("%s arrived %d times", targetName(i), times[targetName(i)])
 		}
 	}
-	if len(times) != n || p.exporter.Sent() != n {
-		t.Errorf("%d targets arrived, %d counted as sent; want %d", len(times), p.exporter.Sent(), n)
+	if len(times) != n || p.processor.Sent() != n {
+		t.Errorf("%d targets arrived, %d counted as sent; want %d", len(times), p.processor.Sent(), n)
 	}
 }
 
@@ -63,12 +63,12 @@ func TestEventsSurviveAServerThatComesBack(t *testing.T) {
 	server := envelopetest.NewServer(t)
 	rt := &refusals{Transport: &http.Transport{}, first: make(chan struct{})}
 	defer rt.CloseIdleConnections()
-	e := newExporter(t, server.DSN(), sentrylog.WithHTTPTransport(rt))
+	e := newProcessor(t, server.DSN(), sentrylog.WithHTTPTransport(rt))
 	server.Refuse()
 	server.Next(envelopetest.Reset(), envelopetest.Status(500))
 	result := make(chan error, 1)
 	ctx := within(t, 20*time.Second)
-	go func() { result <- e.Export(ctx, backendErrors(3)) }()
+	go func() { result <- export(ctx, e, backendErrors(3)) }()
 	<-rt.first
 	server.Accept()
 	if err := <-result; err != nil {
@@ -82,13 +82,18 @@ func TestEventsSurviveAServerThatComesBack(t *testing.T) {
 func TestARefusedPortIsAnErrorWithinTheDeadline(t *testing.T) {
 	server := envelopetest.NewServer(t)
 	server.Refuse()
-	e := newExporter(t, server.DSN())
-	start := time.Now()
-	err := e.Export(within(t, 500*time.Millisecond), backendErrors(2))
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("Export took %v, its context 500ms", took)
+	e := newProcessor(t, server.DSN())
+	for _, r := range backendErrors(2) {
+		if err := e.OnEmit(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wantError(t, err, "2 of 2 events not delivered: connection refused")
+	start := time.Now()
+	err := e.Shutdown(within(t, 500*time.Millisecond))
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("Shutdown took %v, its context 500ms", took)
+	}
+	wantError(t, err, "2 of 2 events not delivered: no answer in time")
 }
 
 // bounded calls f with a context of 200 ms.
@@ -108,7 +113,7 @@ func bounded(t *testing.T, name string, f func(context.Context) error) error {
 func TestTheProviderObeysItsContextWithAHungServer(t *testing.T) {
 	server := envelopetest.NewServer(t)
 	server.Always(envelopetest.Hang())
-	p := newPipeline(t, newExporter(t, server.DSN()))
+	p := newPipeline(t, newProcessor(t, server.DSN()))
 	emit := func() {
 		for i := range 20 {
 			p.logger.Emit(t.Context(), failure("backend_error", targetName(i), "timeout"))
@@ -124,36 +129,44 @@ func TestTheProviderObeysItsContextWithAHungServer(t *testing.T) {
 	}
 }
 
-func TestTheExporterObeysItsContextWithAHungServer(t *testing.T) {
+func TestWhatAHungServerLeavesBehindIsInTheErrorOfShutdown(t *testing.T) {
 	server := envelopetest.NewServer(t)
 	server.Always(envelopetest.Hang())
-	e := newExporter(t, server.DSN())
-	result := make(chan error, 1)
-	go func() { result <- e.Export(context.Background(), backendErrors(1)) }()
+	e := newProcessor(t, server.DSN(), sentrylog.WithCap(0, 0), sentrylog.WithQueueSize(100))
+	for _, r := range backendErrors(130) {
+		if err := e.OnEmit(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	server.WaitAttempts(within(t, 10*time.Second), 1)
-
 	if err := bounded(t, "ForceFlush", e.ForceFlush); !isDeadline(err) {
 		t.Errorf("ForceFlush: %v, want the deadline", err)
+	} else {
+		wantError(t, err, "30 of 30 events not delivered: the queue is full")
 	}
-	if err := bounded(t, "Shutdown", e.Shutdown); !isDeadline(err) {
+	err := bounded(t, "Shutdown", e.Shutdown)
+	if !isDeadline(err) {
 		t.Errorf("Shutdown: %v, want the deadline", err)
 	}
-	wantError(t, <-result, "1 of 1 events not delivered: canceled")
-
-	if err := e.Export(t.Context(), backendErrors(1)); !errors.Is(err, sdklog.ErrExporterShutdown) {
-		t.Errorf("Export after Shutdown: %v", err)
+	wantError(t, err, "100 of 100 events not delivered: no answer in time")
+	if e.Dropped() != 130 || e.Sent() != 0 {
+		t.Errorf("dropped %d, sent %d; want 130, 0", e.Dropped(), e.Sent())
 	}
-	if err := e.ForceFlush(t.Context()); err != nil {
-		t.Errorf("ForceFlush after Shutdown: %v", err)
+
+	if err := export(t.Context(), e, backendErrors(1)); err != nil {
+		t.Errorf("after Shutdown: %v", err)
 	}
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Errorf("Shutdown after Shutdown: %v", err)
+	}
+	if e.Enabled(t.Context(), sdklog.EnabledParameters{}) {
+		t.Error("enabled after Shutdown")
 	}
 }
 
 func TestShutdownOfTheProviderDeliversWhatIsQueued(t *testing.T) {
 	server := envelopetest.NewServer(t)
-	p := newPipeline(t, newExporter(t, server.DSN()))
+	p := newPipeline(t, newProcessor(t, server.DSN()))
 	for i := range 10 {
 		p.logger.Emit(t.Context(), failure("backend_error", targetName(i), "timeout"))
 	}
@@ -167,12 +180,12 @@ func TestShutdownOfTheProviderDeliversWhatIsQueued(t *testing.T) {
 
 func TestEveryMethodConcurrentSafe(t *testing.T) {
 	server := envelopetest.NewServer(t)
-	e := newExporter(t, server.DSN(), sentrylog.WithCap(0, 0))
+	e := newProcessor(t, server.DSN(), sentrylog.WithCap(0, 0))
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 5 {
-				if err := e.Export(t.Context(), backendErrors(3)); err != nil {
+				if err := export(t.Context(), e, backendErrors(3)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -201,23 +214,23 @@ func TestEveryMethodConcurrentSafe(t *testing.T) {
 	}
 }
 
-func TestTheRecordSliceIsNotKept(t *testing.T) {
+func TestARecordThatChangesAfterOnEmitChangesNoEvent(t *testing.T) {
 	server := envelopetest.NewServer(t)
-	e := newExporter(t, server.DSN())
+	server.Next(envelopetest.Status(503)) // so that the events are sent later
+	e := newProcessor(t, server.DSN())
 	rs := backendErrors(10)
-	if err := e.Export(t.Context(), rs); err != nil {
-		t.Fatal(err)
+	for i := range rs {
+		if err := e.OnEmit(t.Context(), &rs[i]); err != nil {
+			t.Fatal(err)
+		}
+		rs[i].SetAttributes(attribute.String("lock.action", "release_error"), attribute.String("lock.target", "other"))
 	}
-	other := records(failure("release_error", "other", "lost"))[0]
-	for i := range rs { // what a batch processor does with its buffer
-		rs[i] = other
-	}
-	if err := e.ForceFlush(t.Context()); err != nil {
+	if err := e.ForceFlush(within(t, 20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for _, event := range server.Events() {
 		if event.Tags["lock.target"] == "other" {
-			t.Error("an event shows a record that was put into the slice after Export")
+			t.Error("an event shows what was written into the record after OnEmit")
 		}
 	}
 }

@@ -9,29 +9,35 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otellock/otellock-go/exporter/sentrylog"
+	"github.com/otellock/otellock-go/exporter/throttle"
 )
 
 func ExampleNew() {
-	e, err := sentrylog.New("https://KEY@o1.ingest.sentry.io/42") // os.Getenv("SENTRY_DSN")
+	issues, err := sentrylog.New("https://KEY@o1.ingest.sentry.io/42") // os.Getenv("SENTRY_DSN")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewBatchProcessor(e)))
+	throttled, err := throttle.NewProcessor(issues)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(throttled))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := provider.Shutdown(ctx); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println(e.Sent(), "sent,", e.Dropped(), "dropped")
+	fmt.Println(issues.Sent(), "sent,", issues.Dropped(), "dropped")
 	// Output: 0 sent, 0 dropped
 }
 
 func ExampleNew_malformed() {
 	_, err := sentrylog.New("https://0123456789abcdef@o1.ingest.sentry.io")
 	fmt.Println(err)
-	// Output: sentrylog: the Sentry DSN has no project id: expected https://KEY@HOST/PROJECT, without a slash at the end
+	// Output: sentrylog: the Sentry DSN is malformed: expected https://KEY@HOST/PROJECT
 }
 
 func ExampleWithFilter() {

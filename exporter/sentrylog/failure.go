@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"syscall"
 )
@@ -31,6 +29,8 @@ const (
 	failClientRefused failure = "client_refused"
 	failPanic         failure = "panic"
 	failCap           failure = "event_cap"
+	failQueueFull     failure = "queue_full"
+	failShutdown      failure = "shut_down"
 	failOther         failure = "_OTHER"
 )
 
@@ -55,7 +55,11 @@ func (f failure) words() string {
 	case failEncoding:
 		return "event could not be encoded"
 	case failClientRefused:
-		return "refused by the application's client"
+		return "refused by a hook of the client"
+	case failQueueFull:
+		return "the queue is full"
+	case failShutdown:
+		return "emitted after Shutdown"
 	case failPanic:
 		return "a hook of the client panicked"
 	case failOther:
@@ -91,20 +95,4 @@ func classify(err error) failure {
 		return failTimeout
 	}
 	return failOther
-}
-
-// drops counts what one Export lost, by reason.
-type drops map[failure]int64
-
-func (d drops) err(selected int) error {
-	reasons := make([]failure, 0, len(d))
-	for f := range d {
-		reasons = append(reasons, f)
-	}
-	slices.Sort(reasons)
-	errs := make([]error, len(reasons))
-	for i, f := range reasons {
-		errs[i] = fmt.Errorf("sentrylog: %d of %d events not delivered: %s", d[f], selected, f.words())
-	}
-	return errors.Join(errs...)
 }

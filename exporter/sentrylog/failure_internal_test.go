@@ -39,12 +39,13 @@ func TestErrorsOfTheNetworkBecomeBoundedReasons(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%v: %s, want %s", c.err, got, c.want)
 		}
-		text := drops{got: 2}.err(5).Error()
+		a := &account{untold: map[failure]int64{got: 2}, ended: 5}
+		text := a.err().Error()
 		if strings.Contains(text, secret) || !strings.HasPrefix(text, "sentrylog: 2 of 5 events not delivered: ") || strings.HasSuffix(text, ": ") {
 			t.Errorf("%v: %s", c.err, text)
 		}
 	}
-	if err := (drops{}).err(3); err != nil {
+	if err := (&account{ended: 3}).err(); err != nil {
 		t.Errorf("without a loss: %v", err)
 	}
 }

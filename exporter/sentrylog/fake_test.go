@@ -2,6 +2,7 @@ package sentrylog_test
 
 import (
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -41,7 +42,11 @@ func (*refused) Error() string { return "dial " + envelopetest.Key + ": refused"
 func (*refused) Unwrap() error { return syscall.ECONNREFUSED }
 
 func (f *fakeSentry) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
+	unzipped, err := gzip.NewReader(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(unzipped)
 	if err != nil {
 		return nil, err
 	}

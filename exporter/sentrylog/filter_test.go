@@ -1,9 +1,7 @@
 package sentrylog_test
 
 import (
-	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,25 +26,14 @@ func panicsOn(n int) func(*sdklog.Record) bool {
 
 func TestAFilterThatPanicsRefusesTheRecord(t *testing.T) {
 	fake := &fakeSentry{}
-	e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithFilter(panicsOn(1)))
-	err := e.Export(t.Context(), backendErrors(3))
-	wantError(t, err, "the filter refused 1 of 3 records by a panic with a value of type *errors.errorString")
+	e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithFilter(panicsOn(1)))
+	err := export(t.Context(), e, backendErrors(3))
+	wantError(t, err, "the filter panicked with a value of type *errors.errorString")
 	if len(fake.arrived()) != 2 || e.Sent() != 2 || e.Dropped() != 0 {
 		t.Errorf("arrived %d, sent %d, dropped %d; want 2, 2, 0", len(fake.arrived()), e.Sent(), e.Dropped())
 	}
-	if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+	if err := export(t.Context(), e, backendErrors(1)); err != nil {
 		t.Errorf("the next Export: %v", err)
-	}
-}
-
-func TestAFilterThatPanicsOnAnExportThatIsOverRefusesTheRecord(t *testing.T) {
-	e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(&fakeSentry{}), sentrylog.WithFilter(panicsOn(0)))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	err := e.Export(ctx, backendErrors(3))
-	wantError(t, err, "2 of 2 events not delivered: canceled", "the filter refused 1 of 3 records")
-	if e.Dropped() != 2 {
-		t.Errorf("dropped %d, want 2", e.Dropped())
 	}
 }
 
@@ -55,11 +42,11 @@ func TestAFilterThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { failed <- err }))
 	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	server := envelopetest.NewServer(t)
-	p := newPipeline(t, newExporter(t, server.DSN(), sentrylog.WithFilter(panicsOn(0))), sdklog.WithExportInterval(time.Millisecond))
+	p := newPipeline(t, newProcessor(t, server.DSN(), sentrylog.WithFilter(panicsOn(0))))
 	p.logger.Emit(t.Context(), failure("backend_error", "projects", "timeout"))
 	select {
 	case err := <-failed:
-		if !strings.Contains(err.Error(), "the filter refused 1 of 1 records") {
+		if !strings.Contains(err.Error(), "the filter panicked") {
 			t.Errorf("error is %v", err)
 		}
 	case <-time.After(10 * time.Second):
@@ -68,26 +55,5 @@ func TestAFilterThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	p.logger.Emit(t.Context(), failure("backend_error", "invoices", "timeout"))
 	if events := server.WaitEvents(within(t, 10*time.Second), 1); events[0].Tags["lock.target"] != "invoices" {
 		t.Errorf("the event is about %s", events[0].Tags["lock.target"])
-	}
-}
-
-// goleak in TestMain sees the workers that an Export leaves behind.
-func TestAnExportThatItsFilterEndsIsAccountedFor(t *testing.T) {
-	fake := &fakeSentry{}
-	seen := 0
-	e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithFilter(func(*sdklog.Record) bool {
-		if seen++; seen == 3 {
-			runtime.Goexit() // as FailNow does in a test
-		}
-		return true
-	}))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = e.Export(t.Context(), backendErrors(5))
-	}()
-	<-ended
-	if len(fake.arrived()) != 2 || e.Sent() != 2 {
-		t.Errorf("arrived %d, sent %d; want 2, 2", len(fake.arrived()), e.Sent())
 	}
 }

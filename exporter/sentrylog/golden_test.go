@@ -35,8 +35,12 @@ func TestIssuesLookAsDocumented(t *testing.T) {
 	}
 	unnamed := failure("backend_error", "projects", "timeout")
 	unnamed.SetEventName("")
-	summary := failure("backend_error", "projects", "timeout")
-	summary.SetSeverity(log.SeverityInfo)
+	summary := plain(log.SeverityInfo, "lock failures held back: projects, backend_error",
+		attribute.String("lock.action", "backend_error"), attribute.String("lock.target", "projects"),
+		attribute.String("lock.key_pattern", "lock:project:*"), attribute.String("lock.backend.name", "redis"),
+		attribute.Int("lock.report.suppressed_count", 5167), attribute.String("lock.report.suppressed_since", "2026-11-22T03:04:05.678Z"),
+		attribute.String("lock.report.suppressed_until", "2026-11-22T03:09:05.678Z"),
+		attribute.StringSlice("lock.report.suppressed_error_types", []string{"NOAUTH", "timeout"}))
 	summary.SetEventName("lock.report.summary")
 	named := plain(log.SeverityError, "order 7 could not be booked",
 		attribute.String("error.type", "card_declined"), attribute.String("customer.tier", "gold"))
@@ -53,7 +57,7 @@ func TestIssuesLookAsDocumented(t *testing.T) {
 		{name: "event_name_from_attribute", record: unnamed},
 		{name: "release_and_environment_set", record: failure("release_error", "projects", "stolen"),
 			opts: []sentrylog.Option{sentrylog.WithRelease("shop@2.0.0"), sentrylog.WithEnvironment("production")}},
-		{name: "summary_widened", record: summary, opts: []sentrylog.Option{everything}},
+		{name: "summary", record: summary},
 		{name: "event_widened", record: named, opts: []sentrylog.Option{everything}},
 		{name: "exception_widened", opts: []sentrylog.Option{everything}, record: plain(log.SeverityFatal4, "out of disk",
 			attribute.String("exception.type", "*fs.PathError"), attribute.String("exception.message", "write /data: no space left"))},
@@ -61,7 +65,7 @@ func TestIssuesLookAsDocumented(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := envelopetest.NewServer(t)
-			p := newPipeline(t, newExporter(t, server.DSN(), c.opts...))
+			p := newPipeline(t, newProcessor(t, server.DSN(), append(c.opts, sentrylog.WithInApp("github.com/acme/shop"))...))
 			p.logger.Emit(traced(t.Context()), c.record)
 			p.flush(t)
 			golden(t, c.name, server)
@@ -75,7 +79,7 @@ func TestARecordInAGroupOfSlogIsReadAsTheFlatOne(t *testing.T) {
 	var titles, targets []string
 	for _, group := range []string{"", "app"} {
 		server := envelopetest.NewServer(t)
-		p := newPipeline(t, newExporter(t, server.DSN()))
+		p := newPipeline(t, newProcessor(t, server.DSN()))
 		logger := slog.New(otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(p)))
 		if group != "" {
 			logger = logger.WithGroup(group)
@@ -93,6 +97,26 @@ func TestARecordInAGroupOfSlogIsReadAsTheFlatOne(t *testing.T) {
 	if targets[0] != "projects" || targets[1] != "projects" {
 		t.Errorf("tags lock.target: %q", targets)
 	}
+}
+
+// machine replaces what sentry-go and the build say about this machine.
+func machine(t *testing.T, raw map[string]any) {
+	t.Helper()
+	contexts := raw["contexts"].(map[string]any)
+	for _, name := range []string{"device", "os", "runtime"} {
+		values, _ := contexts[name].(map[string]any)
+		if len(values) == 0 {
+			t.Errorf("no context %s", name)
+		}
+		for k := range values {
+			values[k] = "MACHINE"
+		}
+	}
+	modules, _ := raw["modules"].(map[string]any)
+	if _, there := modules["github.com/otellock/otellock-go"]; !there { // a test binary knows its main module only
+		t.Errorf("modules: %v", modules)
+	}
+	raw["modules"] = "MODULES"
 }
 
 // golden compares the one envelope that arrived with testdata/name.json. What
@@ -117,6 +141,7 @@ func golden(t *testing.T, name string, server *envelopetest.Server) {
 	for _, p := range sdk["packages"].([]any) {
 		p.(map[string]any)["version"] = "VERSION"
 	}
+	machine(t, e.Raw)
 
 	var got bytes.Buffer
 	enc := json.NewEncoder(&got)

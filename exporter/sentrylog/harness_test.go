@@ -2,6 +2,7 @@ package sentrylog_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strconv"
 	"testing"
@@ -79,7 +80,11 @@ func failure(action, target, errorType string, more ...attribute.KeyValue) log.R
 		attribute.String("error.type", errorType),
 		attribute.String("exception.type", "*otellock.Error"),
 		attribute.String("exception.message", "otellock: "+operation+" "+target+": "+errorType),
-		attribute.String("exception.stacktrace", "goroutine 1 [running]:\nmain.main()"),
+		attribute.String("exception.stacktrace", "github.com/acme/shop/cart.(*Store).Checkout\n\t/src/shop/cart/store.go:42\n"+
+			"github.com/acme/shop/web.(*Server).checkout.func1\n\t/src/shop/web/server.go:108\n"+
+			"github.com/otellock/otellock-go/otellock.(*Mutex).Do\n\t/mod/otellock/mutex.go:70\n"+
+			"net/http.HandlerFunc.ServeHTTP\n\t/usr/local/go/src/net/http/server.go:2322\n"+
+			"main.main\n\t/src/shop/main.go:17"),
 		attribute.String("code.function.name", "github.com/acme/shop/cart.(*Store).Checkout"),
 		attribute.String("code.file.path", "/src/shop/cart/store.go"),
 		attribute.Int("code.line.number", 42),
@@ -94,15 +99,15 @@ func failure(action, target, errorType string, more ...attribute.KeyValue) log.R
 	return r
 }
 
-// pipeline is what an application has: a provider, a batch processor, the
-// exporter, and a Sentry that is a real HTTP server.
+// pipeline is what an application has: a provider, the processor, and a Sentry
+// that is a real HTTP server.
 type pipeline struct {
 	*sdklog.LoggerProvider
-	exporter *sentrylog.Exporter
-	logger   log.Logger
+	processor *sentrylog.Processor
+	logger    log.Logger
 }
 
-func newExporter(t *testing.T, dsn string, opts ...sentrylog.Option) *sentrylog.Exporter {
+func newProcessor(t *testing.T, dsn string, opts ...sentrylog.Option) *sentrylog.Processor {
 	t.Helper()
 	t.Setenv("SENTRY_RELEASE", "")
 	t.Setenv("SENTRY_ENVIRONMENT", "")
@@ -118,19 +123,19 @@ func newExporter(t *testing.T, dsn string, opts ...sentrylog.Option) *sentrylog.
 	return e
 }
 
-func newPipeline(t *testing.T, e *sentrylog.Exporter, opts ...sdklog.BatchProcessorOption) pipeline {
+func newPipeline(t *testing.T, p *sentrylog.Processor) pipeline {
 	t.Helper()
-	opts = append([]sdklog.BatchProcessorOption{sdklog.WithExportInterval(time.Hour)}, opts...)
-	p := sdklog.NewLoggerProvider(
-		sdklog.WithResource(shop()),
-		sdklog.WithProcessor(sdklog.NewBatchProcessor(e, opts...)),
-	)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
-		_ = p.Shutdown(ctx)
-	})
-	return pipeline{LoggerProvider: p, exporter: e, logger: p.Logger(scopeName)}
+	provider := sdklog.NewLoggerProvider(sdklog.WithResource(shop()), sdklog.WithProcessor(p))
+	return pipeline{LoggerProvider: provider, processor: p, logger: provider.Logger(scopeName)}
+}
+
+// export emits the records and waits until they are sent or given up.
+func export(ctx context.Context, p *sentrylog.Processor, records []sdklog.Record) error {
+	var errs []error
+	for i := range records {
+		errs = append(errs, p.OnEmit(ctx, &records[i]))
+	}
+	return errors.Join(append(errs, p.ForceFlush(ctx))...)
 }
 
 func (p pipeline) flush(t *testing.T) {

@@ -25,8 +25,10 @@ func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		fmt.Println("Export:", e.Export(ctx, backendErrors(1)))
-		_ = e.Shutdown(context.Background())
+		for _, r := range backendErrors(1) {
+			_ = e.OnEmit(ctx, &r)
+		}
+		fmt.Println("Shutdown:", e.Shutdown(ctx))
 		return
 	}
 

@@ -10,10 +10,9 @@ import (
 	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
-// read copies what a record says into r, whose Attributes are overwritten. A
-// record without a time has happened now.
-func read(record *sdklog.Record, r *sentryissue.Record) {
-	*r = sentryissue.Record{
+// read copies what a record says. A record without a time happened now.
+func read(record *sdklog.Record) sentryissue.Record {
+	r := sentryissue.Record{
 		Time:       record.Timestamp(),
 		EventName:  record.EventName(),
 		Severity:   int(record.Severity()),
@@ -21,7 +20,7 @@ func read(record *sdklog.Record, r *sentryissue.Record) {
 		TraceID:    record.TraceID(),
 		SpanID:     record.SpanID(),
 		Sampled:    record.TraceFlags().IsSampled(),
-		Attributes: r.Attributes[:0],
+		Attributes: make([]sentryissue.Attribute, 0, record.AttributesLen()),
 	}
 	if r.Time.IsZero() {
 		r.Time = record.ObservedTimestamp()
@@ -35,7 +34,7 @@ func read(record *sdklog.Record, r *sentryissue.Record) {
 	record.WalkAttributes(func(kv attribute.KeyValue) bool {
 		if kv.Value.Type() == attribute.MAP {
 			// A slog.Logger with a group nests what the lock says one deep.
-			if group := kv.Value.AsMap(); hasAction(group) {
+			if group := kv.Value.AsMap(); groupHas(group, isAction) {
 				r.Attributes = appendAttributes(r.Attributes, group)
 				return true
 			}
@@ -43,6 +42,7 @@ func read(record *sdklog.Record, r *sentryissue.Record) {
 		r.Attributes = append(r.Attributes, sentryissue.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
 		return true
 	})
+	return r
 }
 
 func readResource(res *resource.Resource) []sentryissue.Attribute {
@@ -58,24 +58,6 @@ func appendAttributes(to []sentryissue.Attribute, kvs []attribute.KeyValue) []se
 
 func value(v attribute.Value) any {
 	switch v.Type() {
-	case attribute.STRING:
-		return v.AsString()
-	case attribute.BOOL:
-		return v.AsBool()
-	case attribute.INT64:
-		return v.AsInt64()
-	case attribute.FLOAT64:
-		return v.AsFloat64()
-	case attribute.STRINGSLICE:
-		return v.AsStringSlice()
-	case attribute.BOOLSLICE:
-		return v.AsBoolSlice()
-	case attribute.INT64SLICE:
-		return v.AsInt64Slice()
-	case attribute.FLOAT64SLICE:
-		return v.AsFloat64Slice()
-	case attribute.BYTESLICE:
-		return v.AsByteSlice()
 	case attribute.SLICE:
 		values := v.AsSlice()
 		out := make([]any, len(values))
@@ -91,5 +73,5 @@ func value(v attribute.Value) any {
 		}
 		return out
 	}
-	return nil
+	return v.AsInterface()
 }

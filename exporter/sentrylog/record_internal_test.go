@@ -9,8 +9,6 @@ import (
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/log/logtest"
-
-	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
 func TestAttributesOfEveryTypeAreRead(t *testing.T) {
@@ -28,8 +26,7 @@ func TestAttributesOfEveryTypeAreRead(t *testing.T) {
 		ObservedTimestamp:    time.Unix(9, 0),
 		InstrumentationScope: &instrumentation.Scope{Name: "scope"},
 	}.NewRecord()
-	var r sentryissue.Record
-	read(&record, &r)
+	r := read(&record)
 	got := map[string]any{}
 	for _, a := range r.Attributes {
 		got[a.Key] = a.Value

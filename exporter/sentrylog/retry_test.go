@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/otellock/otellock-go/exporter/sentrylog"
 	"github.com/otellock/otellock-go/internal/envelopetest"
 )
@@ -24,8 +26,8 @@ func TestServerErrorsAndRefusedConnectionsAreTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := &fakeSentry{answer: answers(a, a, a, envelopetest.OK())}
-				e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-				if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+				e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+				if err := export(t.Context(), e, backendErrors(1)); err != nil {
 					t.Fatal(err)
 				}
 				at := fake.attempts()
@@ -42,39 +44,67 @@ func TestServerErrorsAndRefusedConnectionsAreTriedAgain(t *testing.T) {
 	}
 }
 
-func TestRetriesEndWithTheContextAndTheLossIsReported(t *testing.T) {
+func TestAnEventIsTriedForFiveMinutesAndThenTold(t *testing.T) {
+	for name, a := range map[string]envelopetest.Answer{"502": envelopetest.Status(502), "no answer in time": envelopetest.Hang()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := &fakeSentry{answer: answers(a)}
+				e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+				start := time.Now()
+				err := export(context.Background(), e, backendErrors(20))
+				if took := time.Since(start); took < 4*time.Minute || took > 5*time.Minute+20*time.Second {
+					t.Errorf("given up after %v, want five minutes and at most a second more for each", took)
+				}
+				wantError(t, err, "20 of 20 events not delivered: ", name)
+				if e.Dropped() != 20 || e.Sent() != 0 {
+					t.Errorf("dropped %d, sent %d; want 20, 0", e.Dropped(), e.Sent())
+				}
+				if n := len(fake.attempts()); n < 30 {
+					t.Errorf("%d attempts, want one every ten seconds at least", n)
+				}
+			})
+		})
+	}
+}
+
+func TestASentryThatIsAwayForFourMinutesCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeSentry{answer: answers(envelopetest.Status(502))}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		start := time.Now()
-		err := e.Export(ctx, backendErrors(20))
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("Export took %v, its context 5s", took)
+		back := time.Now().Add(4 * time.Minute)
+		fake := &fakeSentry{answer: func(int) envelopetest.Answer {
+			if time.Now().Before(back) {
+				return envelopetest.Reset()
+			}
+			return envelopetest.OK()
+		}}
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		if err := export(t.Context(), e, backendErrors(20)); err != nil {
+			t.Fatal(err)
 		}
-		wantError(t, err, "20 of 20 events not delivered", "502")
-		if e.Dropped() != 20 || e.Sent() != 0 {
-			t.Errorf("dropped %d, sent %d; want 20, 0", e.Dropped(), e.Sent())
-		}
-		if n := len(fake.attempts()); n < 20 || n > 20*8 {
-			t.Errorf("%d attempts for 20 events in 5s", n)
+		if n := len(fake.arrived()); n != 20 {
+			t.Errorf("%d events arrived, want 20", n)
 		}
 	})
 }
 
-func TestWithoutADeadlineExportEndsAfterHalfAMinute(t *testing.T) {
+// The sender has nobody to return an error to.
+func TestALossThatNobodyWaitsForGoesToTheErrorHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeSentry{answer: answers(envelopetest.Hang())}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-		start := time.Now()
-		err := e.Export(context.Background(), backendErrors(3))
-		if took := time.Since(start); took > 30*time.Second || took < 20*time.Second {
-			t.Errorf("Export took %v, want up to 30s", took)
+		var handled []string
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { handled = append(handled, err.Error()) }))
+		defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
+		fake := &fakeSentry{answer: answers(envelopetest.Status(403))}
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		for _, r := range backendErrors(3) {
+			if err := e.OnEmit(t.Context(), &r); err != nil {
+				t.Fatal(err)
+			}
 		}
-		wantError(t, err, "3 of 3 events not delivered: no answer in time")
-		if n := len(fake.attempts()); n < 6 {
-			t.Errorf("%d attempts, want at least two for each event: one that hangs must not take all the time", n)
+		synctest.Wait()
+		if want := "sentrylog: 3 of 3 events not delivered: HTTP status 403, check the DSN"; len(handled) != 1 || handled[0] != want {
+			t.Errorf("handled %q, want once %q", handled, want)
+		}
+		if err := e.ForceFlush(t.Context()); err != nil {
+			t.Errorf("told twice: %v", err)
 		}
 	})
 }
@@ -84,8 +114,8 @@ func TestWhatCannotBeHelpedIsNotTriedAgain(t *testing.T) {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := &fakeSentry{answer: answers(envelopetest.Status(code))}
-				e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-				err := e.Export(t.Context(), backendErrors(2))
+				e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+				err := export(t.Context(), e, backendErrors(2))
 				wantError(t, err, "2 of 2 events not delivered", fmt.Sprint(code))
 				if n := len(fake.attempts()); n != 2 {
 					t.Errorf("%d attempts for 2 events, want 2", n)
@@ -117,8 +147,8 @@ func TestRateLimitsAreHonoured(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := &fakeSentry{answer: answers(c.answer, envelopetest.OK())}
-				e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-				if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+				e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+				if err := export(t.Context(), e, backendErrors(1)); err != nil {
 					t.Fatal(err)
 				}
 				if at := fake.attempts(); len(at) != 2 || at[1] != c.want {
@@ -133,9 +163,9 @@ func TestALimitAnnouncedOnSuccessHoldsTheNextEventBack(t *testing.T) {
 	for limits, want := range map[string]time.Duration{"8:error:organization": 8 * time.Second, "8:transaction;log_item:organization": 0, "rubbish": 0} {
 		synctest.Test(t, func(t *testing.T) {
 			fake := &fakeSentry{answer: answers(envelopetest.Limited(200, limits), envelopetest.OK())}
-			e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+			e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
 			for range 2 {
-				if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+				if err := export(t.Context(), e, backendErrors(1)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -146,26 +176,63 @@ func TestALimitAnnouncedOnSuccessHoldsTheNextEventBack(t *testing.T) {
 	}
 }
 
-func TestALimitLongerThanTheDeadlineDropsAtOnceAndIsToldLater(t *testing.T) {
+func TestABare429HoldsEventsBackForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeSentry{answer: answers(envelopetest.TooMany(-1), envelopetest.OK())} // bare: a minute
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
+		fake := &fakeSentry{answer: answers(envelopetest.TooMany(-1), envelopetest.OK())}
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		if err := export(t.Context(), e, backendErrors(3)); err != nil {
+			t.Fatal(err)
+		}
+		if at := fake.attempts(); len(at) != 4 || at[1] != time.Minute || e.Sent() != 3 {
+			t.Errorf("attempts at %v, %d sent; want the second after a minute, 3", at, e.Sent())
+		}
+	})
+}
+
+func TestALimitLongerThanAnEventIsKeptDropsAtOnceAndIsToldLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSentry{answer: answers(envelopetest.TooMany(600), envelopetest.OK())}
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
 		start := time.Now()
-		wantError(t, e.Export(t.Context(), backendErrors(1)), "1 of 1 events not delivered: rate limited")
-		wantError(t, e.Export(t.Context(), backendErrors(30)), "30 of 30 events not delivered: rate limited")
+		wantError(t, export(t.Context(), e, backendErrors(1)), "1 of 1 events not delivered: rate limited")
+		wantError(t, export(t.Context(), e, backendErrors(30)), "30 of 30 events not delivered: rate limited")
 		if time.Since(start) != 0 || len(fake.attempts()) != 1 {
 			t.Errorf("%d attempts in %v, want one and no waiting", len(fake.attempts()), time.Since(start))
 		}
-		time.Sleep(time.Minute)
-		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+		time.Sleep(10 * time.Minute)
+		if err := export(t.Context(), e, backendErrors(1)); err != nil {
 			t.Fatal(err)
 		}
 		events := fake.arrived()
 		if len(events) != 1 || e.Dropped() != 31 {
 			t.Fatalf("%d arrived, %d dropped; want 1, 31", len(events), e.Dropped())
 		}
-		if got := events[0].Contexts["sentrylog"]["dropped_events"]; got != 31.0 {
-			t.Errorf("the next event tells of %v dropped events, want 31", got)
+		told := events[0].Contexts["sentrylog"]
+		want := map[string]any{"cut_events": 0.0, "dropped_events": 31.0, "occurrences": 31.0 * 1844, "since": "2026-11-22T03:04:05Z"}
+		for k, v := range want {
+			if told[k] != v {
+				t.Errorf("the next event tells %s = %v, want %v", k, told[k], v)
+			}
+		}
+	})
+}
+
+func TestShutdownDoesNotWaitForALimitThatOutlastsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSentry{answer: answers(envelopetest.TooMany(60))}
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		for _, r := range backendErrors(7) {
+			if err := e.OnEmit(t.Context(), &r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		wantError(t, e.Shutdown(ctx), "7 of 7 events not delivered: rate limited")
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Shutdown took %v", took)
 		}
 	})
 }
@@ -173,13 +240,13 @@ func TestALimitLongerThanTheDeadlineDropsAtOnceAndIsToldLater(t *testing.T) {
 func TestWhatAnEventToldIsToldAgainWhenItDidNotArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{answer: answers(envelopetest.OK(), envelopetest.Status(400), envelopetest.OK())}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(1, 1))
-		if err := e.Export(t.Context(), backendErrors(3)); err != nil { // one arrives, two are cut
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(1, 1))
+		if err := export(t.Context(), e, backendErrors(3)); err != nil { // one arrives, two are cut
 			t.Fatal(err)
 		}
 		for range 2 {
 			time.Sleep(time.Minute)
-			spotless(t, e.Export(t.Context(), backendErrors(1))) // the first is lost
+			spotless(t, export(t.Context(), e, backendErrors(1))) // the first is lost
 		}
 		events := fake.arrived()
 		if len(events) != 2 {
@@ -192,48 +259,56 @@ func TestWhatAnEventToldIsToldAgainWhenItDidNotArrive(t *testing.T) {
 	})
 }
 
-func TestASlowServerIsServedInParallel(t *testing.T) {
+func TestASlowServerHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{latency: time.Second}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(0, 0))
 		start := time.Now()
-		if err := e.Export(t.Context(), backendErrors(120)); err != nil {
+		for _, r := range backendErrors(120) {
+			if err := e.OnEmit(t.Context(), &r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("OnEmit waited %v", took)
+		}
+		if err := e.ForceFlush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(start); took != 15*time.Second {
-			t.Errorf("120 events of 1s took %v, want 15s with 8 at a time", took)
+		if took := time.Since(start); took != 120*time.Second {
+			t.Errorf("120 events of 1s took %v", took)
 		}
 	})
 }
 
-func TestExportWithAContextThatIsOverAccountsForItsRecords(t *testing.T) {
+func TestAnOperationThatIsOverIsReportedAllTheSame(t *testing.T) {
 	fake := &fakeSentry{}
-	e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+	e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := e.Export(ctx, backendErrors(4))
-	wantError(t, err, "4 of 4 events not delivered: canceled")
-	if e.Dropped() != 4 || len(fake.attempts()) != 0 {
-		t.Errorf("dropped %d with %d attempts, want 4 with none", e.Dropped(), len(fake.attempts()))
+	for _, r := range backendErrors(4) {
+		if err := e.OnEmit(ctx, &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.ForceFlush(t.Context()); err != nil || len(fake.arrived()) != 4 {
+		t.Errorf("%d events arrived: %v", len(fake.arrived()), err)
 	}
 }
 
-func TestRecordsThatNeverGotTheirTurnAreToldInFull(t *testing.T) {
+func TestShutdownWithAContextThatIsOverAccountsForEveryEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeSentry{}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
-		over, cancel := context.WithCancel(t.Context())
-		cancel()
-		wantError(t, e.Export(over, backendErrors(4)), "4 of 4 events not delivered: canceled")
-		if err := e.Export(t.Context(), backendErrors(1)); err != nil {
-			t.Fatal(err)
-		}
-		told := fake.arrived()[0].Contexts["sentrylog"]
-		want := map[string]any{"cut_events": 0.0, "dropped_events": 4.0, "occurrences": 4.0 * 1844, "since": "2026-11-22T03:04:05Z"}
-		for k, v := range want {
-			if told[k] != v {
-				t.Errorf("the next event tells %s = %v, want %v", k, told[k], v)
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(&fakeSentry{latency: time.Second}))
+		for _, r := range backendErrors(4) {
+			if err := e.OnEmit(t.Context(), &r); err != nil {
+				t.Fatal(err)
 			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		wantError(t, e.Shutdown(ctx), "4 of 4 events not delivered: canceled")
+		if e.Dropped() != 4 || e.Sent() != 0 {
+			t.Errorf("dropped %d, sent %d; want 4, 0", e.Dropped(), e.Sent())
 		}
 	})
 }
@@ -243,9 +318,9 @@ func TestRecordsThatNeverGotTheirTurnAreToldInFull(t *testing.T) {
 func TestALimitOfAnotherCategoryDoesNotStopEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeSentry{answer: answers(envelopetest.Limited(429, "60:transaction;replay:organization"), envelopetest.OK())}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake))
 		for range 2 {
-			if err := e.Export(t.Context(), backendErrors(1)); err != nil {
+			if err := export(t.Context(), e, backendErrors(1)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,19 +2,14 @@ package sentryissue
 
 import (
 	"cmp"
-	"maps"
-	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getsentry/sentry-go"
-)
 
-// An Issue is a Sentry event, with what its sender must know about it.
-type Issue struct {
-	Event       *sentry.Event
-	Class       Class
-	Occurrences int64 // of the record
-}
+	"github.com/otellock/otellock-go/semconv"
+)
 
 // facts are the attributes that decide about the event's title, grouping and
 // tags.
@@ -22,62 +17,91 @@ type facts struct {
 	action, target, keyPattern, operation, backend, policy string
 	errorType                                              string
 	eventName                                              string
-	exceptionType, exceptionMessage                        string
+	exceptionType, exceptionMessage, stack                 string
 	function, file                                         string
 	line                                                   int64
+
+	suppressed      int64
+	since, until    string
+	suppressedTypes []string
 }
 
 // lockPrefix is the namespace of the attributes and events of locks.
 const lockPrefix = "lock."
 
-// Build maps a record. The event shares no mutable state with the record, the
+// New maps a record. The event shares no mutable state with the record, the
 // origin or another event.
-func Build(r *Record, o *Origin) Issue {
+func (o *Origin) New(r *Record) *Event {
 	var f facts
 	ours := 0
 	for _, a := range r.Attributes {
+		f.read(a)
 		if strings.HasPrefix(a.Key, lockPrefix) {
 			ours++
 		}
 	}
-	lock, others := make(sentry.Context, ours), make(sentry.Context)
-	for _, a := range r.Attributes {
-		f.read(a, lock, others)
-	}
-	eventName := cmp.Or(r.EventName, f.eventName)
-	if eventName == "" && f.action != "" {
-		eventName = lockPrefix + f.action
+	if f.eventName = cmp.Or(r.EventName, f.eventName); f.eventName == "" && f.action != "" {
+		f.eventName = lockPrefix + f.action
 	}
 
-	otel := sentry.Context{"resource": maps.Clone(o.resource)}
+	room := o.room
+	message := room.text(r.Body, maxText)
+	exception, stackRead := f.exception(o, &room, message)
+	lock, others := f.contexts(r, &room, ours, stackRead)
+	otel := sentry.Context{"resource": o.context()}
 	if len(others) > 0 {
 		otel["attributes"] = map[string]any(others)
 	}
-	e := &sentry.Event{
-		Timestamp:   r.Time,
-		Level:       level(r.Severity),
-		Message:     cut(r.Body, maxMessage),
-		Logger:      r.Scope,
-		Transaction: line(f.function, maxTag),
-		Release:     o.release,
-		Environment: o.environment,
-		ServerName:  o.server,
-		Tags:        f.tags(o.service),
-		Contexts:    map[string]sentry.Context{"otel": otel},
-		Fingerprint: f.fingerprint(eventName, o.service),
-		Exception:   f.exception(eventName, r.Body),
+	e := &Event{
+		Event: &sentry.Event{
+			Timestamp:   r.Time,
+			Level:       level(r.Severity),
+			Message:     message,
+			Logger:      line(r.Scope, maxLogger),
+			Transaction: line(f.function, maxTag),
+			Release:     o.release,
+			Environment: o.environment,
+			ServerName:  o.server,
+			Tags:        f.tags(o.service),
+			Contexts:    map[string]sentry.Context{"otel": otel},
+			Fingerprint: f.fingerprint(o.service),
+			Exception:   exception,
+			Modules:     o.config.Modules,
+		},
+		Class:       f.class(),
+		Occurrences: 1 + f.suppressed,
+		project:     o.project,
+		room:        room,
+	}
+	e.trace, e.traced = r.trace()
+	if f.isSummary() {
+		e.Occurrences = f.suppressed
 	}
 	if len(lock) > 0 {
 		e.Contexts["lock"] = lock
 	}
-	issue := Issue{Event: e, Occurrences: r.Occurrences()}
-	if f.lostLease() {
-		issue.Class = LostLease
+	for _, a := range r.Attributes {
+		if slices.Contains(o.config.Tags, a.Key) {
+			e.AddTag(a.Key, text(a.Value))
+		}
 	}
-	return issue
+	return e
 }
 
-func (f *facts) read(a Attribute, lock, others sentry.Context) {
+// AddTag adds a tag that Sentry accepts, unless there is one already. A user.id
+// is the event's user as well.
+func (e *Event) AddTag(key, value string) {
+	k, v := tagKey(key), line(value, maxTag)
+	if _, there := e.Tags[k]; there || k == "" || v == "" || !e.room.take(jsonSize(k)+jsonSize(v)+2) {
+		return
+	}
+	e.Tags[k] = v
+	if key == keyUserID {
+		e.User.ID = v
+	}
+}
+
+func (f *facts) read(a Attribute) {
 	switch a.Key {
 	case keyLockAction:
 		f.action = text(a.Value)
@@ -91,47 +115,93 @@ func (f *facts) read(a Attribute, lock, others sentry.Context) {
 		f.backend = text(a.Value)
 	case keyLockFailurePolicy:
 		f.policy = text(a.Value)
+	case keyLockSuppressedCount:
+		f.suppressed = max(0, number(a.Value))
+	case keyLockSuppressedSince:
+		f.since = text(a.Value)
+	case keyLockSuppressedUntil:
+		f.until = text(a.Value)
+	case keyLockSuppressedTypes:
+		f.suppressedTypes = texts(a.Value)
 	case keyErrorType:
 		f.errorType = text(a.Value)
 	case keyExceptionType:
 		f.exceptionType = text(a.Value)
 	case keyExceptionMessage:
 		f.exceptionMessage = text(a.Value)
+	case keyExceptionStack:
+		f.stack = text(a.Value)
 	case keyEventName:
 		f.eventName = text(a.Value)
-		return
 	case keyCodeFunction:
 		f.function = text(a.Value)
-		return
 	case keyCodeFile:
 		f.file = text(a.Value)
-		return
 	case keyCodeLine:
 		f.line = number(a.Value)
-		return
 	}
-	if short, ok := strings.CutPrefix(a.Key, lockPrefix); ok {
-		lock[short] = kept(a.Key, a.Value, 0)
-		return
+}
+
+// contexts sorts the attributes into those of the lock and the others. What the
+// event says elsewhere is left out.
+func (f *facts) contexts(r *Record, room *budget, ours int, stackRead bool) (lock, others sentry.Context) {
+	room, done := room.limit(maxAttributes)
+	defer done()
+	lock, others = make(sentry.Context, ours), make(sentry.Context)
+	for _, a := range r.Attributes {
+		switch a.Key {
+		case keyEventName, keyCodeFunction, keyCodeFile, keyCodeLine:
+			continue
+		case keyExceptionStack:
+			if stackRead {
+				continue
+			}
+		}
+		if short, ok := strings.CutPrefix(a.Key, lockPrefix); ok {
+			if v, ok := room.entry(a.Key, a.Value, 0); ok {
+				lock[cut(short, maxKey)] = v
+			}
+			continue
+		}
+		room.put(others, a.Key, a.Value)
 	}
-	others[a.Key] = kept(a.Key, a.Value, 0)
+	return lock, others
 }
 
 func (f *facts) aboutLock() bool { return f.action != "" && f.target != "" }
 
-func (f *facts) lostLease() bool {
-	if !f.aboutLock() {
-		return false
+func (f *facts) isSummary() bool {
+	return f.aboutLock() && f.eventName == semconv.EventLockReportSummary
+}
+
+func (f *facts) class() Class {
+	switch {
+	case f.isSummary():
+		return Summary
+	case f.lostLease() != "":
+		return LostLease
 	}
-	switch f.errorType {
+	return Other
+}
+
+// lostLease returns how the lease was lost, empty where it was not. A summary
+// speaks of one only where all that it speaks of was lost in that way.
+func (f *facts) lostLease() string {
+	t := f.errorType
+	if f.isSummary() && len(f.suppressedTypes) == 1 {
+		t = f.suppressedTypes[0]
+	}
+	switch t {
 	case "expired", "lost", "stolen":
-		return true
+		if f.aboutLock() {
+			return t
+		}
 	}
-	return false
+	return ""
 }
 
 func (f *facts) tags(service string) map[string]string {
-	tags := make(map[string]string, 8)
+	tags := make(map[string]string, 12)
 	set := func(key, value string) {
 		if value = line(value, maxTag); value != "" {
 			tags[key] = value
@@ -149,42 +219,91 @@ func (f *facts) tags(service string) map[string]string {
 }
 
 // fingerprint groups by what an operator would repair. Without it Sentry would
-// put all events of one call site, or all without a frame, into one issue.
-func (f *facts) fingerprint(eventName, service string) []string {
+// put all events of one call site, or all without a frame, into one issue. A
+// summary has the fingerprint of the warnings that it belongs to.
+func (f *facts) fingerprint(service string) []string {
 	part := func(s string) string { return cmp.Or(line(s, maxTag), "unknown") }
 	switch {
-	case f.lostLease():
-		return []string{part(f.action), part(f.target), part(f.errorType)}
+	case f.lostLease() != "":
+		return []string{part(f.action), part(f.target), f.lostLease()}
 	case f.aboutLock():
 		return []string{part(f.action), part(service), part(f.backend)}
-	case eventName != "":
-		return []string{part(eventName), part(service), part(cmp.Or(f.errorType, f.exceptionType))}
+	case f.eventName != "":
+		return []string{part(f.eventName), part(service), part(cmp.Or(f.errorType, f.exceptionType))}
 	}
 	return nil // Sentry's own grouping
 }
 
-func (f *facts) exception(eventName, body string) []sentry.Exception {
+func (f *facts) exception(o *Origin, room *budget, body string) (_ []sentry.Exception, stackRead bool) {
 	x := sentry.Exception{Mechanism: &sentry.Mechanism{Type: "otel.log", Handled: sentry.Pointer(true)}}
 	switch {
+	case f.isSummary():
+		x.Type, x.Value = lockPrefix+f.action, f.summary()
 	case f.aboutLock():
-		x.Type, x.Value = eventName, f.target
-		if f.errorType != "" {
-			x.Value += ": " + words(f.errorType)
-		}
-	case eventName != "":
-		x.Type, x.Value = eventName, cmp.Or(f.exceptionMessage, body)
+		x.Type, x.Value = f.eventName, f.title()
+	case f.eventName != "":
+		x.Type, x.Value = f.eventName, cmp.Or(f.exceptionMessage, body)
 	case f.exceptionType != "":
 		x.Type, x.Value = f.exceptionType, cmp.Or(f.exceptionMessage, body)
 	default:
-		return nil // a plain message
+		return nil, false // a plain message
 	}
 	x.Type, x.Value = line(x.Type, maxTag), line(x.Value, maxTitle)
+	room, done := room.limit(maxStack)
+	defer done()
+	frames := o.frames(f.stack, room)
+	stackRead = len(frames) > 0
 	if f.function != "" || f.file != "" {
-		frame := sentry.NewFrame(runtime.Frame{Function: f.function, File: f.file, Line: int(f.line)})
-		frame.InApp = true // the caller's, whatever its path looks like
-		x.Stacktrace = &sentry.Stacktrace{Frames: []sentry.Frame{frame}}
+		frames = withCaller(frames, o.frame(f.function, f.file, int(f.line)))
 	}
-	return []sentry.Exception{x}
+	if len(frames) > 0 {
+		x.Stacktrace = &sentry.Stacktrace{Frames: frames}
+	}
+	return []sentry.Exception{x}, stackRead
+}
+
+// title says what failed and how, and which errors that an operator must act
+// upon a throttle suppressed before it.
+func (f *facts) title() string {
+	title := f.target
+	if f.errorType != "" {
+		title += ": " + words(f.errorType)
+	}
+	var also []string
+	for _, t := range f.suppressedTypes {
+		if urgent(t) && t != f.errorType {
+			also = append(also, words(t))
+		}
+	}
+	if len(also) > 0 {
+		title += " (before it: " + strings.Join(also, ", ") + ")"
+	}
+	return title
+}
+
+// summary says how often a lock failed after the last warning, between when and
+// when, and with which errors, the urgent ones first.
+func (f *facts) summary() string {
+	var s strings.Builder
+	s.WriteString(f.target + ": " + strconv.FormatInt(f.suppressed, 10) + " more")
+	if f.since != "" {
+		s.WriteString(" since " + f.since)
+	}
+	if f.until != "" {
+		s.WriteString(" until " + f.until)
+	}
+	var first, last []string
+	for _, t := range f.suppressedTypes {
+		if urgent(t) {
+			first = append(first, words(t))
+		} else {
+			last = append(last, words(t))
+		}
+	}
+	if types := append(first, last...); len(types) > 0 {
+		s.WriteString(": " + strings.Join(types, ", "))
+	}
+	return s.String()
 }
 
 func level(severity int) sentry.Level {

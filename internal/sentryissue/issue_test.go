@@ -29,7 +29,10 @@ func lockRecord(action, target, errorType string, more ...any) *Record {
 	}
 }
 
-var shop = NewOrigin(attrs("service.name", "shop"), Defaults{})
+// build maps a record of the origin.
+func build(r *Record, o *Origin) *Event { return o.New(r) }
+
+var shop = NewOrigin(attrs("service.name", "shop"), Project{}, Config{})
 
 func TestLostLeasesAreGroupedByTargetAndBackendFaultsByBackend(t *testing.T) {
 	for _, c := range []struct {
@@ -47,12 +50,12 @@ func TestLostLeasesAreGroupedByTargetAndBackendFaultsByBackend(t *testing.T) {
 		{&Record{EventName: "checkout.failed", Attributes: attrs("error.type", "expired")}, []string{"checkout.failed", "shop", "expired"}, Other},
 		{&Record{Body: "a plain message"}, nil, Other},
 	} {
-		issue := Build(c.record, shop)
-		if !slices.Equal(issue.Event.Fingerprint, c.want) || issue.Class != c.class {
-			t.Errorf("%v: fingerprint %q, class %d; want %q, %d", c.record.Attributes, issue.Event.Fingerprint, issue.Class, c.want, c.class)
+		issue := build(c.record, shop)
+		if !slices.Equal(issue.Fingerprint, c.want) || issue.Class != c.class {
+			t.Errorf("%v: fingerprint %q, class %d; want %q, %d", c.record.Attributes, issue.Fingerprint, issue.Class, c.want, c.class)
 		}
 	}
-	nowhere := Build(&Record{Attributes: attrs("lock.action", "backend_error", "lock.target", "x")}, NewOrigin(nil, Defaults{}))
+	nowhere := build(&Record{Attributes: attrs("lock.action", "backend_error", "lock.target", "x")}, NewOrigin(nil, Project{}, Config{}))
 	if want := []string{"backend_error", "unknown", "unknown"}; !slices.Equal(nowhere.Event.Fingerprint, want) {
 		t.Errorf("without service and backend: %q, want %q", nowhere.Event.Fingerprint, want)
 	}
@@ -65,7 +68,7 @@ func TestTitlesSayTheErrorTypeInWords(t *testing.T) {
 		"expired": "projects: lease expired", "lost": "projects: lease lost", "READONLY": "projects: READONLY", "_OTHER": "projects: other error",
 		"": "projects",
 	} {
-		x := Build(lockRecord("release_error", "projects", errorType), shop).Event.Exception[0]
+		x := build(lockRecord("release_error", "projects", errorType), shop).Event.Exception[0]
 		if x.Type != "lock.release_error" || x.Value != want {
 			t.Errorf("%s: titled %q %q, want %q", errorType, x.Type, x.Value, want)
 		}
@@ -75,7 +78,7 @@ func TestTitlesSayTheErrorTypeInWords(t *testing.T) {
 func TestTheEventNameHasThreeSources(t *testing.T) {
 	r := lockRecord("release_error", "projects", "lost", "otel.event.name", "from.attribute")
 	for _, want := range []string{"lock.release_error", "from.attribute", "lock.release_error"} {
-		if got := Build(r, shop).Event.Exception[0].Type; got != want {
+		if got := build(r, shop).Event.Exception[0].Type; got != want {
 			t.Errorf("type %q, want %q", got, want)
 		}
 		if r.EventName == "" { // what is left is the action
@@ -91,14 +94,14 @@ func TestLevelsFollowTheSeverityRanges(t *testing.T) {
 		17: "error", 20: "error", 21: "fatal", 24: "fatal", 99: "fatal", -1: "info",
 	}
 	for severity, level := range want {
-		if got := Build(&Record{Severity: severity}, shop).Event.Level; got != level {
+		if got := build(&Record{Severity: severity}, shop).Event.Level; got != level {
 			t.Errorf("severity %d: level %s, want %s", severity, got, level)
 		}
 	}
 }
 
 func TestTheFrameIsTheCallersAndAlwaysInApp(t *testing.T) {
-	e := Build(lockRecord("backend_error", "projects", "timeout",
+	e := build(lockRecord("backend_error", "projects", "timeout",
 		"code.function.name", "github.com/acme/vendor-portal/third_party/x.(*T).Run.func1", "code.file.path", "x/run.go", "code.line.number", int64(7)), shop).Event
 	f := e.Exception[0].Stacktrace.Frames[0]
 	if f.Module != "github.com/acme/vendor-portal/third_party/x" || f.Function != "(*T).Run.func1" || f.Filename != "x/run.go" || f.Lineno != 7 || !f.InApp {
@@ -107,7 +110,7 @@ func TestTheFrameIsTheCallersAndAlwaysInApp(t *testing.T) {
 	if e.Transaction != "github.com/acme/vendor-portal/third_party/x.(*T).Run.func1" {
 		t.Errorf("transaction %q", e.Transaction)
 	}
-	if bare := Build(lockRecord("backend_error", "projects", "timeout"), shop).Event; bare.Exception[0].Stacktrace != nil || bare.Transaction != "" {
+	if bare := build(lockRecord("backend_error", "projects", "timeout"), shop).Event; bare.Exception[0].Stacktrace != nil || bare.Transaction != "" {
 		t.Error("a record without code.* has a frame or a transaction")
 	}
 }
@@ -116,40 +119,40 @@ func TestTheResourceNamesWhereItHappened(t *testing.T) {
 	all := attrs("service.name", "shop", "service.version", "1/2 beta\n", "service.instance.id", "i-1", "host.name", "node",
 		"deployment.environment.name", "eu west/1", "deployment.environment", "old",
 		"process.command_args", []string{"shop", "--password=hunter2"}, "process.command_line", "shop --password=hunter2")
-	e := Build(lockRecord("backend_error", "p", "eof"), NewOrigin(all, Defaults{})).Event
+	e := build(lockRecord("backend_error", "p", "eof"), NewOrigin(all, Project{}, Config{})).Event
 	if e.Release != "1-2-beta" || e.Environment != "eu-west-1" || e.ServerName != "i-1" || e.Tags["service.name"] != "shop" {
 		t.Errorf("release %q, environment %q, server %q, tags %v", e.Release, e.Environment, e.ServerName, e.Tags)
 	}
 	if b, _ := json.Marshal(e); strings.Contains(string(b), "hunter2") {
 		t.Error("the command line was sent")
 	}
-	e = Build(lockRecord("backend_error", "p", "eof"), NewOrigin(attrs("host.name", "node", "deployment.environment", "old"), Defaults{})).Event
+	e = build(lockRecord("backend_error", "p", "eof"), NewOrigin(attrs("host.name", "node", "deployment.environment", "old"), Project{}, Config{})).Event
 	if e.Release != "" || e.Environment != "old" || e.ServerName != "node" {
 		t.Errorf("release %q, environment %q, server %q", e.Release, e.Environment, e.ServerName)
 	}
-	e = Build(lockRecord("backend_error", "p", "eof"), NewOrigin(all, Defaults{Release: "r", Environment: "None", ServerName: "s"})).Event
+	e = build(lockRecord("backend_error", "p", "eof"), NewOrigin(all, Project{}, Config{Release: "r", Environment: "None", ServerName: "s"})).Event
 	if e.Release != "r" || e.Environment != "" || e.ServerName != "s" {
 		t.Errorf("release %q, environment %q, server %q: the defaults should win, and None is no environment", e.Release, e.Environment, e.ServerName)
 	}
 }
 
 func TestOneOddNumberDoesNotCostTheEvent(t *testing.T) {
-	e := Build(lockRecord("backend_error", "p", "eof",
+	e := build(lockRecord("backend_error", "p", "eof",
 		"lock.ttl", math.NaN(), "a", math.Inf(1), "b", []float64{1, math.NaN()}, "c", map[string]any{"d": []any{math.Inf(-1)}},
 		"e", []byte{0xFF}, "f", strings.Repeat("x", 9000), "bad", "\xff"), shop).Event
 	if _, err := json.Marshal(e); err != nil {
 		t.Fatal(err)
 	}
 	got := e.Contexts["otel"]["attributes"].(map[string]any)
-	if e.Contexts["lock"]["ttl"] != "NaN" || got["a"] != "+Inf" || !reflect.DeepEqual(got["b"], []any{1.0, "NaN"}) || len(got["f"].(string)) != maxValue || got["bad"] != "\uFFFD" {
+	if e.Contexts["lock"]["ttl"] != "NaN" || got["a"] != "+Inf" || !reflect.DeepEqual(got["b"], []any{1.0, "NaN"}) || len(got["f"].(string)) != maxText || got["bad"] != "\uFFFD" {
 		t.Errorf("lock %v, attributes %v", e.Contexts["lock"], got)
 	}
 }
 
 func TestAttributesThatNameCredentialsAreFiltered(t *testing.T) {
 	const key = "0b5e7f00-push"
-	e := Build(&Record{Attributes: attrs("app.access_Token", key, "lock.retries", int64(1), "tenant", "t")},
-		NewOrigin(attrs("appsignal.config.push_api_key", key, "db.password", key, "service.name", "shop"), Defaults{})).Event
+	e := build(&Record{Attributes: attrs("app.access_Token", key, "lock.retries", int64(1), "tenant", "t")},
+		NewOrigin(attrs("appsignal.config.push_api_key", key, "db.password", key, "service.name", "shop"), Project{}, Config{})).Event
 	b, err := json.Marshal(e)
 	if err != nil || strings.Contains(string(b), key) || strings.Count(string(b), filtered) != 3 {
 		t.Errorf("%s, %v", b, err)
@@ -172,8 +175,8 @@ func TestCredentialsAreFilteredWhereverTheyAre(t *testing.T) {
 		"a group of it":            {"lock.owner", in("secret")},
 	} {
 		for where, e := range map[string]*sentry.Event{
-			"record":   Build(&Record{Attributes: []Attribute{a}}, shop).Event,
-			"resource": Build(&Record{}, NewOrigin([]Attribute{a}, Defaults{})).Event,
+			"record":   build(&Record{Attributes: []Attribute{a}}, shop).Event,
+			"resource": build(&Record{}, NewOrigin([]Attribute{a}, Project{}, Config{})).Event,
 		} {
 			b, err := json.Marshal(e)
 			if err != nil || strings.Contains(string(b), key) || strings.Count(string(b), filtered) != 1 {
@@ -191,7 +194,7 @@ func TestWhatALockSaysIsNotFiltered(t *testing.T) {
 	for _, a := range lockRecord("backend_error", "p", "eof", "lock.key_pattern", "lock:p:*", "lock.operation.name", "acquire",
 		"lock.mode", "wait", "lock.outcome", "backend_error", "lock.failure_policy", "open", "lock.wait.timeout", 1.0,
 		"lock.hold.utilization", 0.5, "lock.report.suppressed_error_types", []string{"eof"}).Attributes {
-		if kept(a.Key, a.Value, 0) == filtered {
+		if credential(a.Key) {
 			t.Errorf("%s was filtered", a.Key)
 		}
 	}
@@ -202,21 +205,21 @@ func TestNestingIsBounded(t *testing.T) {
 	for range 50 {
 		deep = map[string]any{"in": []any{deep}}
 	}
-	b, err := json.Marshal(Build(&Record{Attributes: attrs("deep", deep)}, shop).Event)
+	b, err := json.Marshal(build(&Record{Attributes: attrs("deep", deep)}, shop).Event)
 	if err != nil || strings.Contains(string(b), "bottom") || !strings.Contains(string(b), `"..."`) {
 		t.Errorf("got %s, %v", b, err)
 	}
 }
 
 func TestEventsShareNoState(t *testing.T) {
-	origin := NewOrigin(attrs("service.name", "shop", "host.name", "node"), Defaults{})
+	origin := NewOrigin(attrs("service.name", "shop", "host.name", "node"), Project{}, Config{})
 	r := lockRecord("backend_error", "p", "eof", "lock.report.suppressed_error_types", []string{"a"})
-	first := Build(r, origin).Event
+	first := build(r, origin).Event
 	first.Contexts["otel"]["resource"].(map[string]any)["host.name"] = "changed"
 	first.Contexts["lock"]["target"] = "changed"
-	first.Contexts["lock"]["report.suppressed_error_types"].([]string)[0] = "changed"
+	first.Contexts["lock"]["report.suppressed_error_types"].([]any)[0] = "changed"
 	first.Tags["lock.target"] = "changed"
-	b, _ := json.Marshal(Build(r, origin).Event)
+	b, _ := json.Marshal(build(r, origin).Event)
 	if strings.Contains(string(b), "changed") {
 		t.Errorf("a change of one event shows in the next: %s", b)
 	}
@@ -224,14 +227,14 @@ func TestEventsShareNoState(t *testing.T) {
 
 func TestOccurrencesIncludeWhatAThrottleHeldBack(t *testing.T) {
 	for suppressed, want := range map[any]int64{int64(1843): 1844, int64(0): 1, int64(-5): 1, "many": 1, 2.0: 3, math.NaN(): 1} {
-		if got := Build(lockRecord("backend_error", "p", "eof", "lock.report.suppressed_count", suppressed), shop).Occurrences; got != want {
+		if got := build(lockRecord("backend_error", "p", "eof", "lock.report.suppressed_count", suppressed), shop).Occurrences; got != want {
 			t.Errorf("suppressed %v: %d occurrences, want %d", suppressed, got, want)
 		}
 	}
 }
 
 func TestTagsAreCutOnARuneBoundary(t *testing.T) {
-	e := Build(lockRecord("backend_error", strings.Repeat("é", 300), "eof\nx\u2028y"), shop).Event
+	e := build(lockRecord("backend_error", strings.Repeat("é", 300), "eof\nx\u2028y"), shop).Event
 	if got := e.Tags["lock.target"]; got != strings.Repeat("é", 200) {
 		t.Errorf("%d characters, valid %v", utf8.RuneCountInString(got), utf8.ValidString(got))
 	}
@@ -243,27 +246,27 @@ func TestTagsAreCutOnARuneBoundary(t *testing.T) {
 	}
 }
 
-var tagKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,32}$`)
+var wellFormed = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,32}$`)
 
 func FuzzWhateverIsInARecordTheEventIsValid(f *testing.F) {
 	f.Add("backend_error", "projects", "timeout", "main.run", "body", 1.5, int64(3))
 	f.Add("", "", "", "", "", math.NaN(), int64(-1))
 	f.Add("a\nb", strings.Repeat("ü", 250), "\xff\xfe", "..", "\x00", math.Inf(1), int64(1<<62))
 	f.Fuzz(func(t *testing.T, action, target, errorType, function, body string, ttl float64, n int64) {
-		e := Build(&Record{Severity: int(n), Body: body, EventName: body, Attributes: attrs(
+		e := build(&Record{Severity: int(n), Body: body, EventName: body, Attributes: attrs(
 			"lock.action", action, "lock.target", target, "lock.key_pattern", body, "lock.operation.name", function,
 			"lock.backend.name", errorType, "error.type", errorType, "code.function.name", function, "code.line.number", n,
 			"lock.ttl", ttl, "lock.report.suppressed_count", n, body, body)},
-			NewOrigin(attrs("service.name", target, "service.version", body, "deployment.environment.name", function, "service.instance.id", action), Defaults{})).Event
+			NewOrigin(attrs("service.name", target, "service.version", body, "deployment.environment.name", function, "service.instance.id", action), Project{}, Config{})).Event
 		if _, err := json.Marshal(e); err != nil {
 			t.Fatal(err)
 		}
 		for k, v := range e.Tags {
-			if !tagKey.MatchString(k) || v == "" || utf8.RuneCountInString(v) > 200 || !utf8.ValidString(v) || strings.ContainsFunc(v, breaks) {
+			if !wellFormed.MatchString(k) || v == "" || utf8.RuneCountInString(v) > 200 || !utf8.ValidString(v) || strings.ContainsFunc(v, breaks) {
 				t.Fatalf("tag %q = %q", k, v)
 			}
 		}
-		if utf8.RuneCountInString(e.Release) > 250 || strings.ContainsAny(e.Release, "/\\\n\t ") {
+		if utf8.RuneCountInString(e.Release) > 200 || strings.ContainsAny(e.Release, "/\\\n\t ") {
 			t.Fatalf("release %q", e.Release)
 		}
 		if utf8.RuneCountInString(e.Environment) > 64 || strings.ContainsAny(e.Environment, "/\n ") || e.Environment == "None" {

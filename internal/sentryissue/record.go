@@ -3,7 +3,11 @@
 // either form fills a [Record] and an [Origin], and sends what comes out.
 package sentryissue
 
-import "time"
+import (
+	"time"
+
+	"github.com/getsentry/sentry-go"
+)
 
 // A Record is a log record in the terms of OpenTelemetry's log data model.
 type Record struct {
@@ -21,24 +25,27 @@ type Record struct {
 	Attributes []Attribute
 }
 
-// Occurrences returns how many failures the record stands for: itself and those
-// that a throttle held back before it.
-func (r *Record) Occurrences() int64 {
-	var suppressed int64
-	for _, a := range r.Attributes {
-		if a.Key == keyLockSuppressedCount {
-			suppressed = number(a.Value)
-		}
-	}
-	return 1 + max(0, suppressed)
-}
-
 // An Attribute is one attribute of a record or of a resource. Value is a
 // string, bool, int64, float64, []byte, a slice of those, []any, or
 // map[string]any.
 type Attribute struct {
 	Key   string
 	Value any
+}
+
+// An Event is what a record became.
+type Event struct {
+	*sentry.Event
+	Class Class
+	// Occurrences is how many failures the event stands for: the record itself
+	// and those that a throttle suppressed before it. A summary stands for the
+	// suppressed ones only.
+	Occurrences int64
+
+	trace   sentry.PropagationContext
+	traced  bool // the record has a trace
+	project Project
+	room    budget // what the scope of a hub may still add
 }
 
 // A Class says which cap an event counts against.
@@ -48,4 +55,6 @@ type Class uint8
 const (
 	Other     Class = iota // backend faults, and records that are not about locks
 	LostLease              // expired, lost, stolen
+	Summary                // what a throttle suppressed, once it is over
+	Classes                // how many there are
 )

@@ -9,31 +9,31 @@ import (
 // Sentry's limits, in characters.
 const (
 	maxTag         = 200
-	maxRelease     = 250
+	maxTagKey      = 32
+	maxRelease     = 200
 	maxEnvironment = 64
+	maxLogger      = 64
 	maxTitle       = 1024
-	maxMessage     = 8192
-	maxValue       = 8192
+	maxText        = 8192 // a message, a value in a context
 )
 
 // cut returns the first limit characters of s as valid UTF-8.
 func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
-	n := 0
-	for i := range s {
-		if n == limit {
-			s = s[:i]
-			break
+	if len(s) > limit {
+		n := 0
+		for i := range s {
+			if n == limit {
+				s = s[:i]
+				break
+			}
+			n++
 		}
-		n++
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// line returns s on one line: line breaks and other control characters are
-// blanks, and blanks at the ends are gone.
+// line returns s on one line: line breaks and other control characters become
+// blanks, and blanks at the ends are removed.
 func line(s string, limit int) string {
 	if strings.IndexFunc(s, breaks) >= 0 {
 		s = strings.Map(func(r rune) rune {
@@ -50,8 +50,8 @@ func breaks(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }
 
-// name returns s as Sentry takes the name of a release or an environment:
-// without blanks and slashes, and not a name that is reserved.
+// name returns s as Sentry accepts the name of a release or an environment:
+// without blanks and slashes, and not a reserved name.
 func name(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' || r == '\\' || r == utf8.RuneError {
@@ -66,8 +66,19 @@ func name(s string, limit int) string {
 	return s
 }
 
+// tagKey returns s as Sentry accepts the key of a tag.
+func tagKey(s string) string {
+	return cut(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.', r == ':', r == '-':
+			return r
+		}
+		return '_'
+	}, s), maxTagKey)
+}
+
 // words says what an error type means. Types without an entry, such as Redis
-// codes, are words of their own.
+// codes, stand for themselves.
 func words(errorType string) string {
 	switch errorType {
 	case "expired", "lost", "stolen":
@@ -84,4 +95,14 @@ func words(errorType string) string {
 		return "other error"
 	}
 	return errorType
+}
+
+// urgent reports whether an operator must act on an error type before all
+// others: credentials, a server that takes no writes, a lease of somebody else.
+func urgent(errorType string) bool {
+	switch errorType {
+	case "stolen", "NOAUTH", "WRONGPASS", "NOPERM", "READONLY":
+		return true
+	}
+	return false
 }

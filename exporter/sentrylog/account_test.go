@@ -27,9 +27,9 @@ func TestFinishedRecordsAreCountedOnceByOutcome(t *testing.T) {
 			}
 			return envelopetest.OK()
 		}}
-		e := newExporter(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(4, 4), sentrylog.WithMeterProvider(provider))
+		e := newProcessor(t, fakeDSN, sentrylog.WithHTTPTransport(fake), sentrylog.WithCap(4, 4), sentrylog.WithMeterProvider(provider))
 		for range 6 {
-			spotless(t, e.Export(t.Context(), backendErrors(1)))
+			spotless(t, export(t.Context(), e, backendErrors(1)))
 			time.Sleep(time.Second)
 		}
 
@@ -48,7 +48,7 @@ func TestFinishedRecordsAreCountedOnceByOutcome(t *testing.T) {
 		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
 			reason, _ := p.Attributes.Value("error.type")
 			got[reason.AsString()] = p.Value
-			if kind, _ := p.Attributes.Value("otel.component.type"); kind.AsString() != "github.com/otellock/otellock-go/exporter/sentrylog.Exporter" {
+			if kind, _ := p.Attributes.Value("otel.component.type"); kind.AsString() != "github.com/otellock/otellock-go/exporter/sentrylog.Processor" {
 				t.Errorf("otel.component.type %q", kind.AsString())
 			}
 			if address, _ := p.Attributes.Value("server.address"); address.AsString() != "o17.ingest.sentry.example" {

@@ -1,6 +1,9 @@
 package sentrylog
 
 import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -16,78 +19,84 @@ const (
 	maxDrain       = 64 << 10
 )
 
-// delivery is the fate of one event. It travels in the context of the request,
-// since sentry-go itself tells nobody.
-type delivery struct {
-	ctx     context.Context // of the Export call
-	once    bool            // no second attempt
-	outcome failure
-}
-
-type deliveryKey struct{}
+// outcomeKey is where the context of a request has room for what became of it,
+// since sentry-go tells nobody.
+type outcomeKey struct{}
 
 var errUndelivered = errors.New("sentrylog: not delivered") // seen by sentry-go only
 
-// courier carries requests to Sentry: it retries, and holds back what Sentry
-// does not want now.
-type courier struct {
+// retrier is the transport of the requests to Sentry. It compresses them, tries
+// again what may succeed, and waits while Sentry wants nothing.
+type retrier struct {
 	next   http.RoundTripper
 	limits limits
+	// Of the sender, which is the only one to use them.
+	last failure      // of the last attempt
+	zip  *gzip.Writer // 800 KB
 }
 
 // RoundTrip implements [http.RoundTripper]. It returns a response only for an
-// event that Sentry took.
-func (c *courier) RoundTrip(req *http.Request) (*http.Response, error) {
+// event that Sentry accepted.
+func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	d, ok := ctx.Value(deliveryKey{}).(*delivery)
+	outcome, ok := ctx.Value(outcomeKey{}).(*failure)
 	if !ok {
-		d = &delivery{once: true}
+		outcome = new(failure)
 	}
-	if req.Body != nil {
-		defer req.Body.Close()
+	body, err := r.compress(req.Body)
+	if err != nil {
+		return nil, err
 	}
 	for attempt := 0; ; attempt++ {
-		if wait := c.limits.remaining(time.Now()); wait > 0 {
-			if d.once || !pause(ctx, wait) {
-				d.outcome = failRateLimited
-				return nil, errUndelivered
-			}
+		if wait := r.limits.remaining(time.Now()); wait > 0 && !pause(ctx, wait) {
+			*outcome = failRateLimited
+			return nil, errUndelivered
 		}
-		resp, err := c.try(ctx, req)
+		if err := ctx.Err(); err != nil {
+			*outcome = cmp.Or(r.last, classify(err)) // why those before it took all the time
+			return nil, errUndelivered
+		}
+		resp, err := r.try(ctx, req, body)
 		var again bool
 		var wait time.Duration
-		d.outcome, again, wait = c.judge(ctx, resp, err)
-		if d.outcome == delivered {
+		*outcome, again, wait = r.judge(ctx, resp, err)
+		r.last = *outcome
+		if *outcome == delivered {
 			return resp, nil
 		}
 		if resp != nil {
 			_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // so that the connection can be used again
 			_ = resp.Body.Close()
 		}
-		if d.once || !again {
-			return nil, errUndelivered
-		}
-		if d.outcome == failRateLimited {
+		if *outcome == failRateLimited {
 			continue // the limit says how long
 		}
-		if !pause(ctx, max(wait, backoff(attempt))) {
+		if !again || !pause(ctx, max(wait, backoff(attempt))) {
 			return nil, errUndelivered
 		}
 	}
 }
 
-func (c *courier) try(ctx context.Context, req *http.Request) (*http.Response, error) {
+func (r *retrier) compress(body io.ReadCloser) ([]byte, error) {
+	defer func() { _ = body.Close() }()
+	var b bytes.Buffer
+	if r.zip == nil {
+		r.zip = gzip.NewWriter(&b)
+	}
+	r.zip.Reset(&b)
+	_, err := io.Copy(r.zip, body)
+	if err == nil {
+		err = r.zip.Close()
+	}
+	return b.Bytes(), err
+}
+
+func (r *retrier) try(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	clone := req.Clone(ctx)
-	if req.GetBody != nil {
-		body, err := req.GetBody()
-		if err != nil {
-			cancel()
-			return nil, err
-		}
-		clone.Body = body
-	}
-	resp, err := c.next.RoundTrip(clone)
+	clone.Body, clone.ContentLength, clone.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	clone.Header.Set("Content-Encoding", "gzip")
+	resp, err := r.next.RoundTrip(clone)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -98,13 +107,13 @@ func (c *courier) try(ctx context.Context, req *http.Request) (*http.Response, e
 
 // judge says what an attempt came to, whether another may help, and how long
 // the server asked to wait before it.
-func (c *courier) judge(ctx context.Context, resp *http.Response, err error) (f failure, again bool, wait time.Duration) {
+func (r *retrier) judge(ctx context.Context, resp *http.Response, err error) (f failure, again bool, wait time.Duration) {
 	if err != nil {
 		f = classify(err)
 		return f, ctx.Err() == nil && f != failCertificate, 0
 	}
 	now := time.Now()
-	c.limits.note(resp, now)
+	r.limits.note(resp, now)
 	// This is the only keeper of limits: sentry-go's own transport would drop
 	// events without a word.
 	resp.Header.Del("X-Sentry-Rate-Limits")
@@ -112,7 +121,7 @@ func (c *courier) judge(ctx context.Context, resp *http.Response, err error) (f 
 	case code >= 200 && code < 300:
 		return delivered, false, 0
 	case code == http.StatusTooManyRequests:
-		if c.limits.remaining(now) > 0 {
+		if r.limits.remaining(now) > 0 {
 			return failRateLimited, true, 0
 		}
 		return statusFailure(code), true, 0 // limited for another category, and yet refused
@@ -124,8 +133,8 @@ func (c *courier) judge(ctx context.Context, resp *http.Response, err error) (f 
 	}
 }
 
-// backoff returns a time to wait before the attempt after this one: full jitter
-// over a doubling span.
+// backoff returns a time to wait before the attempt after this one: jitter over
+// a doubling span.
 func backoff(attempt int) time.Duration {
 	span := backoffMax
 	if attempt < 6 {
@@ -134,8 +143,8 @@ func backoff(attempt int) time.Duration {
 	return span/8 + rand.N(span-span/8)
 }
 
-// pause waits, and says whether it did. It does not begin to wait for what the
-// context's deadline would cut short anyway.
+// pause waits, and reports whether it did. It does not begin to wait for what
+// the context's deadline would cut short anyway.
 func pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
