@@ -20,7 +20,7 @@
 //
 // The variables and their defaults are those of the OpenTelemetry
 // specification. In particular, without any variable all three signals go to
-// an OTLP receiver on localhost.
+// an OTLP receiver at http://localhost:4318.
 //
 //   - OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER: otlp
 //     (default), console, none, for metrics also prometheus, for logs also
@@ -37,21 +37,21 @@
 //     here, 2,000 in the SDK.
 //   - SENTRY_DSN, SENTRY_ENVIRONMENT, SENTRY_RELEASE.
 //
-// Where the specification would have a malformed value ignored with a warning,
-// Setup returns an error. The SDK's warnings quote values, tokens included,
-// and what they warn of is telemetry that goes nowhere. The errors name the
+// A variable that the SDK would print together with the secret in it (headers,
+// endpoints), or that means something else here (lists of exporters, propagators,
+// SENTRY_DSN), is an error of Setup if it is malformed. The errors name the
 // variable, say what is allowed, and contain no value. A variable that nothing
-// would read is not checked; [WithSentryTraces] reads those of OTLP. Zero is refused for timeouts, because the SDK's
-// signals disagree on what it means. OTEL_CONFIG_FILE is refused too.
+// would read is not checked; [WithSentryTraces] reads those of OTLP. The SDK
+// takes care of all others.
 //
 // # Log records
 //
 // Every log record passes, in this order: the throttle (see package throttle),
 // the processor that makes an event of it (the attribute otel.event.name becomes
 // the record's event name, and stays as an attribute for destinations that
-// cannot store one), and a fan-out to the destinations, each behind a batch
-// processor: the exporter of OTEL_LOGS_EXPORTER, Sentry when SENTRY_DSN is
-// set, and those given [WithLogProcessor].
+// cannot store one), and a fan-out to the destinations: the exporter of
+// OTEL_LOGS_EXPORTER behind a batch processor, Sentry when SENTRY_DSN is set,
+// and those given [WithLogProcessor].
 //
 // With OTEL_LOGS_EXPORTER=none and no other destination there is no processor
 // at all. Loggers then report that they are not enabled, by which otellock
@@ -60,6 +60,11 @@
 // # Sentry
 //
 // SENTRY_DSN adds Sentry beside the exporter of OTEL_LOGS_EXPORTER, whatever
-// that is. OTEL_LOGS_EXPORTER=sentry is Sentry alone. [WithSentryTraces] sends
-// spans there as well, and [WithSentry] configures the Sentry exporter.
+// that is. OTEL_LOGS_EXPORTER=sentry is Sentry alone. [WithSentry] configures it,
+// and sends through the application's own client where it is given one, with or
+// without SENTRY_DSN:
+//
+//	exporter.WithSentry(sentrylog.WithClient(sentry.CurrentHub().Client()))
+//
+// [WithSentryTraces] sends spans to Sentry as well.
 package exporter

@@ -73,10 +73,10 @@ func WithThrottle(opts ...throttle.Option) Option {
 	})
 }
 
-// WithSentry configures the Sentry exporter that SENTRY_DSN adds. Without a
-// SENTRY_DSN it does nothing. Options that make no sense are an error of
-// [Setup]; so is [sentrylog.WithClient], since a client has a DSN of its own:
-// give such an exporter to [WithLogProcessor], behind a batch processor.
+// WithSentry configures the processor that makes Sentry issues. It is built when
+// SENTRY_DSN is set or when [sentrylog.WithClient] is among the options, which
+// then sends through the application's client. Without either the options do
+// nothing. Options that make no sense are an error of [Setup].
 func WithSentry(opts ...sentrylog.Option) Option {
 	return optionFunc(func(c config) config {
 		c.sentry = append(c.sentry[:len(c.sentry):len(c.sentry)], opts...)

@@ -268,6 +268,9 @@ func TestHangingSentryCostsOTLPNothing(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "metrics") || strings.Contains(err.Error(), marker) {
 		t.Errorf("Shutdown returned %v, want errors about logs and traces, without the key", err)
 	}
+	if err == nil || !strings.Contains(err.Error(), "sentrylog: 1 of 1 events not delivered: timeout") {
+		t.Errorf("Shutdown returned %v, want the number of events that were lost", err)
+	}
 	if len(r.Logs()) != 1 || len(r.Spans()) != 1 || r.Total("lock.attempts", nil) != 3 {
 		t.Errorf("over OTLP came %d records, %d spans, lock.attempts %v", len(r.Logs()), len(r.Spans()), r.Total("lock.attempts", nil))
 	}

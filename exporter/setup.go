@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -206,23 +205,5 @@ func newLoggerProvider(res *resource.Resource, chain sdklog.Processor) *sdklog.L
 	if chain != nil {
 		opts = append(opts, sdklog.WithProcessor(chain))
 	}
-	// The specification lets the general limits stand in for the log record's
-	// own. The SDK does so for spans only.
-	if n, ok := generalLimit("ATTRIBUTE_COUNT_LIMIT"); ok {
-		opts = append(opts, sdklog.WithAttributeCountLimit(n))
-	}
-	if n, ok := generalLimit("ATTRIBUTE_VALUE_LENGTH_LIMIT"); ok {
-		opts = append(opts, sdklog.WithAttributeValueLengthLimit(n))
-	}
 	return sdklog.NewLoggerProvider(opts...)
-}
-
-// generalLimit is the value of OTEL_<suffix> where OTEL_LOGRECORD_<suffix> is
-// not set.
-func generalLimit(suffix string) (int, bool) {
-	if os.Getenv("OTEL_LOGRECORD_"+suffix) != "" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(os.Getenv("OTEL_" + suffix))
-	return n, err == nil
 }

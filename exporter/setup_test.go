@@ -314,38 +314,6 @@ func TestBatchAndIntervalSettingsOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestGeneralAttributeLimitsHoldForLogRecords(t *testing.T) {
-	emitOne := func(t *testing.T) otlptest.LogRecord {
-		t.Helper()
-		r := otlptest.Start(t)
-		r.Setenv(t, "http/protobuf")
-		tel := setup(t, exporter.WithoutGlobals())
-		var rec log.Record
-		rec.AddAttributes(attribute.String("a", "12345"), attribute.String("b", "12345"), attribute.String("c", "12345"))
-		tel.LoggerProvider().Logger(scope).Emit(context.Background(), rec)
-		mustShutdown(t, tel)
-		return r.Logs()[0]
-	}
-	t.Run("they stand in", func(t *testing.T) {
-		isolate(t)
-		t.Setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")
-		t.Setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
-		got := emitOne(t)
-		if len(got.GetAttributes()) != 2 || got.Attr("a") != "123" {
-			t.Errorf("attributes are %v", got.GetAttributes())
-		}
-	})
-	t.Run("the record's own win", func(t *testing.T) {
-		isolate(t)
-		t.Setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")
-		t.Setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "1")
-		got := emitOne(t)
-		if len(got.GetAttributes()) != 1 || got.Attr("a") != "12345" {
-			t.Errorf("attributes are %v", got.GetAttributes())
-		}
-	})
-}
-
 func TestCardinalityLimit(t *testing.T) {
 	for value, limit := range map[string]int{"": 10_000, "50": 50} {
 		t.Run("OTEL_GO_X_CARDINALITY_LIMIT="+value, func(t *testing.T) {

@@ -23,6 +23,7 @@ func TestImportsKeepTheHouse(t *testing.T) {
 		{"exporter", []string{module + "otellock", "github.com/redis/"}},
 		{"exporter/throttle", []string{module + "otellock", "github.com/getsentry/"}},
 		{"exporter/sentrylog", []string{module + "otellock"}},
+		{"internal/sentryissue", []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/log", "go.opentelemetry.io/collector"}},
 		{"internal/window", []string{"go.opentelemetry.io/"}},
 		{"semconv", []string{"go.opentelemetry.io/otel/sdk", module + "otellock", module + "exporter"}},
 	} {

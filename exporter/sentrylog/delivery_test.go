@@ -93,7 +93,7 @@ func TestARefusedPortIsAnErrorWithinTheDeadline(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("Shutdown took %v, its context 500ms", took)
 	}
-	wantError(t, err, "2 of 2 events not delivered: no answer in time")
+	wantError(t, err, "2 of 2 events not delivered: timeout")
 }
 
 // bounded calls f with a context of 200 ms.
@@ -142,13 +142,13 @@ func TestWhatAHungServerLeavesBehindIsInTheErrorOfShutdown(t *testing.T) {
 	if err := bounded(t, "ForceFlush", e.ForceFlush); !isDeadline(err) {
 		t.Errorf("ForceFlush: %v, want the deadline", err)
 	} else {
-		wantError(t, err, "30 of 30 events not delivered: the queue is full")
+		wantError(t, err, "30 of 30 events not delivered: queue full")
 	}
 	err := bounded(t, "Shutdown", e.Shutdown)
 	if !isDeadline(err) {
 		t.Errorf("Shutdown: %v, want the deadline", err)
 	}
-	wantError(t, err, "100 of 100 events not delivered: no answer in time")
+	wantError(t, err, "100 of 100 events not delivered: timeout")
 	if e.Dropped() != 130 || e.Sent() != 0 {
 		t.Errorf("dropped %d, sent %d; want 130, 0", e.Dropped(), e.Sent())
 	}

@@ -1,11 +1,11 @@
-// Package sentrylog turns lock warnings into Sentry issues: an exporter for the
+// Package sentrylog turns lock warnings into Sentry issues: a processor for the
 // OpenTelemetry log SDK that sends through sentry-go.
 //
-//	e, err := sentrylog.New(os.Getenv("SENTRY_DSN"))
+//	issues, err := sentrylog.New(os.Getenv("SENTRY_DSN"))
 //	if err != nil {
 //		return err
 //	}
-//	throttled, err := throttle.NewProcessor(sdklog.NewBatchProcessor(e))
+//	throttled, err := throttle.NewProcessor(issues)
 //	if err != nil {
 //		return err
 //	}
@@ -15,73 +15,55 @@
 // matters: it makes one record a minute of an outage's thousands.
 //
 // Neither sentry-go's logging integrations nor Sentry's OTLP endpoint make
-// issues of log records; an issue needs an event, and that is what an operator
-// can be alerted by.
+// issues of log records; an issue needs an event.
 //
 // # Mapping
 //
-// A record becomes an event if the filter keeps it: by default a record of
-// severity WARN or above with a lock.action ([LockWarnings]). Field by field:
+// By default a record becomes an event if it has a lock.action and severity WARN
+// or above ([LockWarnings]), or if it is the summary in which the throttle says
+// how often a lock failed after its last warning. [WithFilter] changes that.
 //
-//   - level: the severity's range. WARN is warning; FATAL, ERROR, INFO are
-//     fatal, error, info; DEBUG and TRACE are debug; unspecified is info.
-//   - exception, one entry. Type: the event name, or else the attribute
-//     otel.event.name, or else "lock." and lock.action. Value: lock.target and
-//     the error.type in words, such as "projects: connection refused". Sentry
-//     shows both as the title.
-//   - exception stack trace: one frame, from code.function.name, code.file.path
-//     and code.line.number, always in_app: it is the line that took the lock.
-//   - exception mechanism: otel.log, handled.
-//   - message: the body. logger: the instrumentation scope.
-//   - transaction: code.function.name.
-//   - timestamp: the record's, or else when it was observed.
-//   - fingerprint, the group. Faults of the backend: lock.action, service.name,
-//     lock.backend.name, so that an outage that hits forty targets is one
-//     issue, or two or three; the tag lock.target slices it. Lost leases
-//     (error.type expired, lost, stolen): lock.action, lock.target, error.type.
+//   - level: the severity's range.
+//   - exception: the event name as its type, which for a summary is that of the
+//     warnings; lock.target and the error.type in words as its value. A summary's
+//     value has count, since, until and the error types. Error types that an
+//     operator must act upon (NOAUTH, WRONGPASS, NOPERM, READONLY, stolen) and
+//     that the throttle suppressed are named in both.
+//   - frames: exception.stacktrace, the oldest call first; code.* is the newest
+//     frame that is in_app, and the transaction. Frames of the main module are
+//     in_app ([WithInApp]).
+//   - fingerprint: lock.action, service.name and lock.backend.name for faults of
+//     the backend, so that an outage is one issue; lock.action, lock.target and
+//     error.type for leases that expired, were lost or stolen. A summary has the
+//     fingerprint of its warnings.
 //   - tags: lock.target, lock.key_pattern, lock.action, lock.operation.name,
-//     lock.backend.name, lock.failure_policy, error.type, service.name. A value
-//     is one line and at most 200 characters; an empty one is left out.
-//   - context lock: every attribute in the namespace lock, without the prefix:
-//     ttl and hold.duration in seconds, retries, report.suppressed_count,
-//     report.suppressed_since, report.suppressed_error_types and so on.
-//   - context otel: the resource, and under attributes whatever the record has
-//     besides. A value is cut at 8,192 characters. The process's command line is
-//     left out. In both contexts, and in maps (groups of log/slog) at any depth, a
-//     value whose key says that it is a credential is replaced by "[Filtered]":
-//     password, secret, token, API key, access key, private key, authorization,
-//     credential, cookie.
-//   - trace: the record's trace and span id, in the event and, where the
-//     protocol has a place for them, in the envelope's header. A record without
-//     a trace gets one of its own, as every event of sentry-go does.
-//   - release: [WithRelease], or else SENTRY_RELEASE, or else the resource's
-//     service.version. environment: [WithEnvironment], or else
-//     SENTRY_ENVIRONMENT, or else deployment.environment.name. Characters that
-//     Sentry refuses in these two become hyphens.
-//   - server_name: service.instance.id, or else host.name, or else what the
-//     kernel calls the host.
+//     lock.backend.name, lock.failure_policy, error.type, service.name, those of
+//     the hub, and those of [WithTags].
+//   - user, request, breadcrumbs, further contexts: those of the Sentry hub on the
+//     context (sentry.SetHubOnContext, sentry-go's middleware). Cookies, addresses
+//     and the like only as the client's SendDefaultPII allows. Attachments are
+//     left out.
+//   - contexts lock and otel: the attributes and the resource. The process's
+//     command line is left out, and a value whose key names a credential is
+//     replaced by "[Filtered]".
+//   - contexts os, runtime, device, and modules: those of the process.
+//   - trace: the record's, or else the hub's.
+//   - release, environment: [WithRelease] and [WithEnvironment], or else
+//     SENTRY_RELEASE and SENTRY_ENVIRONMENT, or else service.version and
+//     deployment.environment.name. server_name: service.instance.id or host.name.
 //
-// Records that are not about locks have their event name as the exception's
-// type and exception.message or the body as its value, and are grouped by event
-// name, service.name and error.type. Without an event name the type is
-// exception.type; without that the event is a plain message. Both are grouped
-// by Sentry itself.
+// An event has 200,000 bytes of JSON at most, whatever the record holds.
 //
 // # Nothing is lost silently
 //
-// In any one minute an exporter begins to send no more than 60 events, and
-// another 60 of lost leases ([WithCap]). What was cut, and what could not be delivered, is told by
-// the next event: in the tag sentrylog.not_sent, and in the context sentrylog
-// (cut_events, dropped_events, the occurrences that they stood for, since). An
-// event that could not be delivered is also an error from [Exporter.Export],
-// which the SDK hands to otel.Handle.
-//
-// Every record that the filter kept is counted once in
-// otel.sdk.exporter.log.exported, OpenTelemetry's metric for exporters of logs:
-// without error.type when Sentry took it, otherwise with rate_limited, timeout,
-// connection_refused, an HTTP status such as 403, and so on; event_cap where the
-// cap cut it. [Exporter.Sent], [Exporter.Dropped] and [Exporter.Cut] are the
-// same counts without a metric pipeline.
+// An event waits in a queue of 2,048 ([WithQueueSize]) and is tried again for
+// five minutes; a rate limit is waited for as long. In any one minute no more
+// than 60 events are emitted, and another 60 of lost leases ([WithCap]). What was
+// cut or could not be delivered is in the tag sentrylog.not_sent and the context
+// sentrylog of the next event, in the error of ForceFlush and Shutdown, or else
+// of otel.Handle, and in otel.sdk.exporter.log.exported, OpenTelemetry's metric
+// for exporters of logs, with an error.type: rate_limited, timeout, queue_full,
+// an HTTP status such as 403, event_cap, and so on.
 //
 // README.md shows what an issue looks like, the alert rules to set, and what
 // users of Raygun, AppSignal and LogOwl do instead.

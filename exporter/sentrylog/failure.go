@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -26,7 +27,7 @@ const (
 	failResolve       failure = "name_resolution_error"
 	failCertificate   failure = "certificate_error"
 	failEncoding      failure = "encoding_error"
-	failClientRefused failure = "client_refused"
+	failClientRefused failure = "refused_by_a_hook"
 	failPanic         failure = "panic"
 	failCap           failure = "event_cap"
 	failQueueFull     failure = "queue_full"
@@ -36,38 +37,17 @@ const (
 
 func statusFailure(code int) failure { return failure(strconv.Itoa(code)) }
 
+// words says it in an error.
 func (f failure) words() string {
-	switch f {
-	case failRateLimited:
-		return "rate limited by Sentry"
-	case failTimeout:
-		return "no answer in time"
-	case failCanceled:
-		return "canceled"
-	case failRefused:
-		return "connection refused"
-	case failBroken:
-		return "connection broken"
-	case failResolve:
-		return "host name not resolved"
-	case failCertificate:
-		return "certificate not accepted"
-	case failEncoding:
-		return "event could not be encoded"
-	case failClientRefused:
-		return "refused by a hook of the client"
-	case failQueueFull:
-		return "the queue is full"
-	case failShutdown:
-		return "emitted after Shutdown"
-	case failPanic:
-		return "a hook of the client panicked"
-	case failOther:
-		return "network error"
-	case "401", "403":
+	switch {
+	case f == "401" || f == "403":
 		return "HTTP status " + string(f) + ", check the DSN"
+	case f != "" && f[0] >= '0' && f[0] <= '9':
+		return "HTTP status " + string(f)
+	case f == failOther:
+		return "network error"
 	}
-	return "HTTP status " + string(f)
+	return strings.ReplaceAll(string(f), "_", " ")
 }
 
 // classify reads an error of a round trip. Its text is never used.

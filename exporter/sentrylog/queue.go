@@ -15,8 +15,9 @@ const (
 	keepTrying = 5 * time.Minute
 	// atLeast is what one event may take when those before it took all the time.
 	atLeast = time.Second
-	// complainEvery spaces the errors of a sender that nobody waits for.
-	complainEvery = time.Minute
+	// complainAfter is how long losses wait for somebody who flushes, or else for
+	// each other.
+	complainAfter = 5 * time.Second
 )
 
 // queue holds events until they are sent, one after the other. It has a
@@ -28,14 +29,15 @@ type queue struct {
 	ctx       context.Context // ends with the queue
 	stop      context.CancelFunc
 
-	mu       sync.Mutex
-	items    []*item // the first is under way
-	sending  bool
-	closed   bool
-	added    uint64
-	settled  uint64
-	changed  chan struct{} // closed and replaced when an item is settled
-	awaiting int           // calls of flush
+	mu          sync.Mutex
+	items       []*item // the first is under way
+	sending     bool
+	closed      bool
+	added       uint64
+	settled     uint64
+	changed     chan struct{} // closed and replaced when an item is settled
+	awaiting    int           // calls of flush
+	complaining bool          // a timer runs
 }
 
 type item struct {
@@ -52,15 +54,16 @@ func newQueue(t *transport, a *account, size int) *queue {
 
 // add queues an event, or drops it at once where there is no room.
 func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
-	q.mu.Lock()
+	it := &item{e, owed, time.Now().Add(keepTrying)}
 	reason := delivered
+	q.mu.Lock()
 	switch {
 	case q.closed:
 		reason = failShutdown
 	case len(q.items) >= q.size:
 		reason = failQueueFull
 	default:
-		q.items = append(q.items, &item{e, owed, time.Now().Add(keepTrying)})
+		q.items = append(q.items, it)
 		q.added++
 		if !q.sending {
 			q.sending = true
@@ -69,35 +72,36 @@ func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
 	}
 	q.mu.Unlock()
 	if reason != delivered {
-		q.account.end(ctx, reason, owed)
+		q.end(ctx, reason, it)
 	}
 }
 
 // run sends until nothing is left.
 func (q *queue) run() {
-	complained := time.Now()
 	for it := q.first(); it != nil; it = q.first() {
 		ctx, cancel := context.WithTimeout(q.ctx, max(time.Until(it.deadline), atLeast))
 		reason := q.transport.send(ctx, it.event)
 		cancel()
 		if q.remove(it) {
-			q.account.end(q.ctx, reason, it.owedIf(reason))
+			q.end(q.ctx, reason, it)
 			q.settle(1)
 		}
-		if time.Since(complained) >= complainEvery {
-			q.complain()
-			complained = time.Now()
-		}
 	}
-	q.complain()
 }
 
-// owedIf returns what the next event has to tell.
-func (it *item) owedIf(f failure) unsent {
+// end accounts for an item. A loss is complained about, if nobody asks before.
+func (q *queue) end(ctx context.Context, f failure, it *item) {
 	if f == delivered {
-		return unsent{}
+		q.account.end(ctx, f, unsent{})
+		return
 	}
-	return it.owed
+	q.account.end(ctx, f, it.owed)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.complaining {
+		q.complaining = true
+		time.AfterFunc(complainAfter, q.complain)
+	}
 }
 
 func (q *queue) first() *item {
@@ -135,6 +139,7 @@ func (q *queue) settle(n int) {
 // waits for it.
 func (q *queue) complain() {
 	q.mu.Lock()
+	q.complaining = false
 	awaited := q.awaiting > 0 || q.closed
 	q.mu.Unlock()
 	if awaited {

@@ -64,10 +64,6 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		if *outcome == delivered {
 			return resp, nil
 		}
-		if resp != nil {
-			_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // so that the connection can be used again
-			_ = resp.Body.Close()
-		}
 		if *outcome == failRateLimited {
 			continue // the limit says how long
 		}
@@ -91,17 +87,20 @@ func (r *retrier) compress(body io.ReadCloser) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// try makes one attempt. What Sentry writes into a response is of no interest.
 func (r *retrier) try(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
 	clone := req.Clone(ctx)
 	clone.Body, clone.ContentLength, clone.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	clone.Header.Set("Content-Encoding", "gzip")
 	resp, err := r.next.RoundTrip(clone)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	resp.Body = cancelOnClose{resp.Body, cancel}
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // so that the connection can be used again
+	_ = resp.Body.Close()
+	resp.Body = http.NoBody
 	return resp, nil
 }
 
@@ -157,14 +156,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-type cancelOnClose struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-func (c cancelOnClose) Close() error {
-	defer c.cancel()
-	return c.ReadCloser.Close()
 }

@@ -45,6 +45,7 @@ type Event struct {
 	trace   sentry.PropagationContext
 	traced  bool // the record has a trace
 	project Project
+	userID  string
 	room    budget // what the scope of a hub may still add
 }
 

@@ -97,6 +97,9 @@ func (m modifier) ApplyToEvent(e *sentry.Event, hint *sentry.EventHint, client *
 		}
 		done()
 	}
+	if e.User.IsEmpty() {
+		e.User.ID = m.issue.userID
+	}
 	boundUser(&e.User, room)
 	boundRequest(e, room)
 	e.Breadcrumbs = boundBreadcrumbs(e.Breadcrumbs, room)

@@ -182,10 +182,17 @@ func (b *budget) foreign(v any) any {
 const filtered = "[Filtered]"
 
 func credential(key string) bool {
-	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
+	key = strings.Map(func(r rune) rune {
+		switch {
+		case r == '-' || r == '_':
+			return -1
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return r
+	}, key)
 	for _, word := range [...]string{
-		"password", "passwd", "secret", "token", "authorization", "credential", "cookie",
-		"api_key", "apikey", "access_key", "accesskey", "private_key", "privatekey",
+		"passw", "secret", "token", "authorization", "credential", "cookie", "apikey", "accesskey", "privatekey",
 	} {
 		if strings.Contains(key, word) {
 			return true
