@@ -1,5 +1,7 @@
 package main
 
+//lint:file-ignore SA1019 the classic model: every Grafana since 10 provisions it, the second version only the newest do
+
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
