@@ -17,7 +17,7 @@ import (
 type scenario struct {
 	name   string
 	fires  []string
-	series func(fleet) []series
+	series func() []series
 }
 
 // A fleet says how often its applications export. Prometheus scrapes every 15 seconds, so at 60 it sees stairs.
@@ -144,14 +144,14 @@ func outage(policy string) []series {
 }
 
 var scenarios = []scenario{
-	{"a quiet day, on which one acquire in 10,000 fails", nil, func(fleet) []series {
+	{"a quiet day, on which one acquire in 10,000 fails", nil, func() []series {
 		failures := rate(0.001, 0, length)
 		return slices.Concat(gateway(0), sink(0), serving("1", 0, 0), []series{
 			{attempts("api", "1", "projects", "acquire", "backend_error", `,error_type="timeout",lock_failure_policy="open"`), 0, 0, failures},
 			{`lock_reports_total{service_name="api",service_instance_id="1",lock_target="projects",lock_report_result="emitted"}`, 0, 0, failures},
 		})
 	}},
-	{"ten replicas of a cron, of which nine skip each minute", nil, func(fleet) []series {
+	{"ten replicas of a cron, of which nine skip each minute", nil, func() []series {
 		out := slices.Concat(gateway(0), sink(0))
 		for i := range 10 {
 			outcome := "skipped"
@@ -163,41 +163,41 @@ var scenarios = []scenario{
 		}
 		return out
 	}},
-	{"one timeout each nine minutes", nil, func(fleet) []series {
+	{"one timeout each nine minutes", nil, func() []series {
 		failures := rate(1./(9*minute), 0, length)
 		return slices.Concat(gateway(0), serving("1", 0, 0), []series{
 			{attempts("api", "1", "projects", "release", "release_error", `,error_type="timeout"`), 0, 0, failures},
 			{`lock_reports_total{service_name="api",service_instance_id="1",lock_target="projects",lock_report_result="emitted"}`, 0, 0, failures},
 		})
 	}},
-	{"a deploy: the same instance, another version, counters that begin again", nil, func(fleet) []series {
+	{"a deploy: the same instance, another version, counters that begin again", nil, func() []series {
 		return slices.Concat(gateway(0), serving("1", 0, began), serving("1", began+6*minute, 0))
 	}},
-	{"a rolling restart: one instance after the other is replaced", nil, func(fleet) []series {
+	{"a rolling restart: one instance after the other is replaced", nil, func() []series {
 		return slices.Concat(gateway(0),
 			serving("1", 0, began), serving("2", 0, began+2*minute), serving("3", 0, began+4*minute),
 			serving("4", began, 0), serving("5", began+2*minute, 0), serving("6", began+4*minute, 0))
 	}},
-	{"five minutes without the backend, failing open", []string{"LockBackendErrors", "LockRunningUnprotected"}, func(fleet) []series {
+	{"five minutes without the backend, failing open", []string{"LockBackendErrors", "LockRunningUnprotected"}, func() []series {
 		return slices.Concat(gateway(0), sink(0), outage("open"))
 	}},
-	{"five minutes without the backend, failing closed", []string{"LockBackendErrors", "LockFailingClosed"}, func(fleet) []series {
+	{"five minutes without the backend, failing closed", []string{"LockBackendErrors", "LockFailingClosed"}, func() []series {
 		return slices.Concat(gateway(0), sink(0), outage("closed"))
 	}},
-	{"a gateway that dies", []string{"LockTelemetryGone"}, func(fleet) []series {
+	{"a gateway that dies", []string{"LockTelemetryGone"}, func() []series {
 		all := serving("1", 0, began)
 		all[2].at = func(int) float64 { return 12 } // it goes on, unseen
 		return slices.Concat(gateway(began), all)
 	}},
-	{"a sink that dies, with a queue that stays nearly empty", []string{"LockTelemetryStuck"}, func(fleet) []series {
+	{"a sink that dies, with a queue that stays nearly empty", []string{"LockTelemetryStuck"}, func() []series {
 		return slices.Concat(gateway(0), sink(began), serving("1", 0, 0))
 	}},
-	{"a process that dies with what it holds", []string{"LockLeasesLeaking"}, func(fleet) []series {
+	{"a process that dies with what it holds", []string{"LockLeasesLeaking"}, func() []series {
 		dies := serving("1", 0, began)
 		dies[2].at = func(int) float64 { return 12 }
 		return slices.Concat(gateway(0), dies, serving("2", 0, 0))
 	}},
-	{"one lease that is stolen", []string{"LockStolen"}, func(fleet) []series {
+	{"one lease that is stolen", []string{"LockStolen"}, func() []series {
 		all := serving("1", 0, 0)
 		all[len(all)-1].at = func(second int) float64 { return min(1, float64(max(0, second-began))) }
 		return slices.Concat(gateway(0), all, []series{
@@ -242,7 +242,7 @@ func promtool(t *testing.T, rules string, s scenario, f fleet) string {
 		Values string `yaml:"values"`
 	}
 	inputs, born := []input{}, map[string]int{}
-	for _, one := range s.series(f) {
+	for _, one := range s.series() {
 		if i, ok := born[one.labels]; ok { // a series that begins again
 			before, after := strings.TrimSuffix(inputs[i].Values, " stale"), f.notation(one)
 			n := len(strings.Fields(before))
