@@ -196,8 +196,7 @@ func failures(b *dashboard.DashboardBuilder) {
 			value("thresholds", map[string]any{"mode": "absolute", "steps": thresholds("transparent", steps...)}),
 			value("custom.cellOptions", map[string]string{"type": "color-background", "mode": "basic"})}
 	}
-	t.OverrideByName("Service", []dashboard.DynamicConfigValue{value("custom.minWidth", 70)})
-	t.OverrideByName("Target", []dashboard.DynamicConfigValue{value("custom.minWidth", 90), value("links", []map[string]any{
+	t.OverrideByName("Target", []dashboard.DynamicConfigValue{value("links", []map[string]any{
 		{"title": "Only ${__value.text}", "url": "/d/otellock?${__url_time_range}&${service:queryparam}&var-target=${__value.text}"}})})
 	t.OverrideByName("Errors", colored("percentunit", 0.001, "orange", 0.0144, "red"))
 	t.OverrideByName("Gave up", colored("percentunit", 0.2, "orange"))
