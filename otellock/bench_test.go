@@ -23,7 +23,6 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 // The telemetry that a lock runs under: none, an SDK that records every span,
@@ -140,17 +139,18 @@ func newFloor(backend otellock.Backend, tracers trace.TracerProvider, meters met
 		timeAttrs:   []metric.RecordOption{set(target, name, semconv.LockOutcomeAcquired)},
 		targetAttrs: []metric.RecordOption{set(target, name)},
 	}
-	attempts, err := lockconv.NewAttempts(meter)
+	histogram := func(m semconv.Metric) metric.Float64Histogram {
+		h, err := meter.Float64Histogram(m.Name, metric.WithExplicitBucketBoundaries(m.Boundaries...))
+		must(err)
+		return h
+	}
+	f.acquireTime, f.hold, f.use = histogram(semconv.MetricLockAcquireDuration),
+		histogram(semconv.MetricLockHoldDuration), histogram(semconv.MetricLockHoldUtilization)
+	var err error
+	f.attempts, err = meter.Int64Counter(semconv.MetricLockAttempts.Name)
 	must(err)
-	acquire, err := lockconv.NewAcquireDuration(meter)
+	f.held, err = meter.Int64UpDownCounter(semconv.MetricLockHeld.Name)
 	must(err)
-	hold, err := lockconv.NewHoldDuration(meter)
-	must(err)
-	use, err := lockconv.NewHoldUtilization(meter)
-	must(err)
-	held, err := lockconv.NewHeld(meter)
-	must(err)
-	f.attempts, f.acquireTime, f.hold, f.use, f.held = attempts.Inst(), acquire.Inst(), hold.Inst(), use.Inst(), held.Inst()
 	return f
 }
 

@@ -274,10 +274,10 @@ func (c *conformance) metric(t *testing.T, m metricdata.Metrics) {
 		t.Errorf("metric %s has the unit %q and the description %q", m.Name, m.Unit, m.Description)
 	}
 	c.see("metric " + m.Name)
-	var instrument string
+	var instrument, valueType string
 	switch data := m.Data.(type) {
 	case metricdata.Sum[int64]:
-		instrument = "updowncounter"
+		instrument, valueType = "updowncounter", "int"
 		if data.IsMonotonic {
 			instrument = "counter"
 		}
@@ -285,7 +285,7 @@ func (c *conformance) metric(t *testing.T, m metricdata.Metrics) {
 			c.attributes(t, "metric "+m.Name, def.Attributes, p.Attributes.ToSlice())
 		}
 	case metricdata.Histogram[float64]:
-		instrument = "histogram"
+		instrument, valueType = "histogram", "double"
 		for _, p := range data.DataPoints {
 			c.attributes(t, "metric "+m.Name, def.Attributes, p.Attributes.ToSlice())
 			if !slices.Equal(p.Bounds, def.Boundaries) {
@@ -293,8 +293,8 @@ func (c *conformance) metric(t *testing.T, m metricdata.Metrics) {
 			}
 		}
 	}
-	if instrument != def.Instrument {
-		t.Errorf("metric %s is a %q (%T), want a %s", m.Name, instrument, m.Data, def.Instrument)
+	if instrument != def.Instrument || valueType != def.ValueType {
+		t.Errorf("metric %s is a %T, want a %s of %s", m.Name, m.Data, def.Instrument, def.ValueType)
 	}
 }
 

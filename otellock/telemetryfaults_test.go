@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,10 +17,12 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
 	lognoop "go.opentelemetry.io/otel/log/noop"
+	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/otellock/otellock-go/internal/semconvregistry"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/otellock/observe"
@@ -707,6 +710,53 @@ func TestProvidersThatDoNothingChangeNoResult(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// refusingMeters makes no instrument.
+type refusingMeters struct{ metricnoop.MeterProvider }
+
+func (refusingMeters) Meter(string, ...metric.MeterOption) metric.Meter { return refusingMeter{} }
+
+type refusingMeter struct{ metricnoop.Meter }
+
+func (refusingMeter) Int64Counter(name string, _ ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return nil, refusedInstrument(name)
+}
+
+func (refusingMeter) Int64UpDownCounter(name string, _ ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	return nil, refusedInstrument(name)
+}
+
+func (refusingMeter) Float64Histogram(name string, _ ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return nil, refusedInstrument(name)
+}
+
+type refusedInstrument string
+
+func (r refusedInstrument) Error() string { return "refused " + string(r) }
+
+func TestAnInstrumentThatTheMeterRefusesIsReportedAndChangesNoResult(t *testing.T) {
+	var refused []string
+	old := otel.GetErrorHandler()
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if r := refusedInstrument(""); errors.As(err, &r) {
+			refused = append(refused, string(r))
+		}
+	}))
+	t.Cleanup(func() { otel.SetErrorHandler(old) })
+	synctest.Test(t, func(t *testing.T) {
+		l := newLocker(t, memorybackend.New(), newTelemetry().options(otellock.WithMeterProvider(refusingMeters{}))...)
+		expectUsable(t, newTarget(t, l, "projects", "lock:projects:*").Mutex("1"))
+	})
+	registry, err := semconvregistry.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range registry.Metrics {
+		if !slices.Contains(refused, m.Name) {
+			t.Errorf("nobody was told that %s is refused, only %v", m.Name, refused)
+		}
 	}
 }
 

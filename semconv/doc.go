@@ -1,6 +1,6 @@
 // Package semconv is the contract between instrumented locks and whatever reads
-// their telemetry: the attributes and events in the "lock" namespace. The
-// metrics are in package lockconv.
+// their telemetry: the attributes, metrics and events in the "lock"
+// namespace.
 //
 // It is made like OpenTelemetry's own semconv packages, from the registry in
 // the directory registry, and stands at stability development: names may change

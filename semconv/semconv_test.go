@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -56,6 +57,35 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 	for _, a := range r.Attributes {
 		if !a.Referenced && !byName[attribute.Key(a.ID)] {
 			t.Errorf("%s has no constructor in this test", a.ID)
+		}
+	}
+}
+
+func TestMetricsAreTheRegistrys(t *testing.T) {
+	r, err := semconvregistry.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := []semconv.Metric{
+		semconv.MetricLockAttempts,
+		semconv.MetricLockAcquireDuration,
+		semconv.MetricLockHoldDuration,
+		semconv.MetricLockHoldUtilization,
+		semconv.MetricLockHeld,
+		semconv.MetricLockWaiting,
+		semconv.MetricLockReports,
+	}
+	if len(metrics) != len(r.Metrics) {
+		t.Errorf("this test has %d metrics, the registry %d", len(metrics), len(r.Metrics))
+	}
+	for _, m := range metrics {
+		want := r.Metric(m.Name)
+		if want == nil {
+			t.Errorf("%s is not in the registry", m.Name)
+			continue
+		}
+		if m.Unit != want.Unit || m.Description != want.Brief || !slices.Equal(m.Boundaries, want.Boundaries) {
+			t.Errorf("%s is %+v, the registry says %+v", m.Name, m, want)
 		}
 	}
 }

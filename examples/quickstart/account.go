@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 var errAccount = errors.New("the account does not balance: please report this with the output of -v")
@@ -42,7 +41,7 @@ func (s *screen) printAccount(metrics metricdata.ResourceMetrics, records []sdkl
 		}
 		return account[f]
 	}
-	for _, p := range points(metrics, lockconv.Attempts{}.Name()) {
+	for _, p := range points(metrics, semconv.MetricLockAttempts.Name) {
 		outcome, _ := p.Attributes.Value(semconv.LockOutcomeKey)
 		if isFailure(outcome) && p.Value != 0 {
 			target, _ := p.Attributes.Value(semconv.LockTargetKey)
@@ -68,7 +67,7 @@ func (s *screen) printAccount(metrics metricdata.ResourceMetrics, records []sdkl
 		}
 		s.say(c, "   ", fmt.Sprintf("%d %s of %s %s %d warning + %d counted in it", e.failed, f.action, f.target, sign, e.warned, e.heldBack))
 	}
-	held, waiting := sum(metrics, lockconv.Held{}.Name()), sum(metrics, lockconv.Waiting{}.Name())
+	held, waiting := sum(metrics, semconv.MetricLockHeld.Name), sum(metrics, semconv.MetricLockWaiting.Name)
 	if held == 0 && waiting == 0 {
 		s.say(plain, "   ", "lock.held and lock.waiting are back at 0")
 	} else {

@@ -31,7 +31,6 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 // The main job on a real redis-server, received over real OTLP and by a Sentry
@@ -202,7 +201,7 @@ func TestTheFirstActSaysWhatRanUnprotectedAndWhy(t *testing.T) {
 func TestAFailureThatNoWarningCountsIsAnError(t *testing.T) {
 	metrics := func(failed int64) metricdata.ResourceMetrics {
 		return metricdata.ResourceMetrics{ScopeMetrics: []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{{
-			Name: lockconv.Attempts{}.Name(),
+			Name: semconv.MetricLockAttempts.Name,
 			Data: metricdata.Sum[int64]{DataPoints: []metricdata.DataPoint[int64]{{
 				Value:      failed,
 				Attributes: attribute.NewSet(semconv.LockTarget("orders"), semconv.LockOutcomeBackendError),

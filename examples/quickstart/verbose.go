@@ -14,15 +14,14 @@ import (
 	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 // printMetrics prints every series of the lock's metrics that counted something.
 func (s *screen) printMetrics(metrics metricdata.ResourceMetrics) {
 	s.heading("METRICS", "every series that counted something")
 	order := []string{
-		lockconv.Attempts{}.Name(), lockconv.AcquireDuration{}.Name(), lockconv.HoldDuration{}.Name(),
-		lockconv.HoldUtilization{}.Name(), lockconv.Reports{}.Name(),
+		semconv.MetricLockAttempts.Name, semconv.MetricLockAcquireDuration.Name, semconv.MetricLockHoldDuration.Name,
+		semconv.MetricLockHoldUtilization.Name, semconv.MetricLockReports.Name,
 	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
 	for _, name := range order {

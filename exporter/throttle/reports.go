@@ -10,7 +10,6 @@ import (
 
 	"github.com/otellock/otellock-go/internal/window"
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 // reports is the metric lock.reports. It is an observable counter: the window
@@ -29,14 +28,14 @@ type rowOptions struct{ emitted, suppressed, overflow []metric.ObserveOption }
 
 func registerReports(mp metric.MeterProvider, w *window.Window, k keys) error {
 	r := &reports{window: w, keys: k}
-	var conv lockconv.Reports
+	def := semconv.MetricLockReports
 	_, err := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(semconv.SchemaURL)).
-		Int64ObservableCounter(conv.Name(),
-			metric.WithDescription(conv.Description()),
-			metric.WithUnit(conv.Unit()),
+		Int64ObservableCounter(def.Name,
+			metric.WithDescription(def.Description),
+			metric.WithUnit(def.Unit),
 			metric.WithInt64Callback(r.observe))
 	if err != nil {
-		return fmt.Errorf("throttle: metric %s: %w", conv.Name(), err)
+		return fmt.Errorf("throttle: metric %s: %w", def.Name, err)
 	}
 	return nil
 }

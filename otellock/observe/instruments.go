@@ -3,10 +3,10 @@ package observe
 import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otellock/otellock-go/semconv"
-	"github.com/otellock/otellock-go/semconv/lockconv"
 )
 
 // instruments are a Locker's tracer and metrics, made once.
@@ -33,19 +33,40 @@ func newInstruments(tracers trace.TracerProvider, meters metric.MeterProvider) i
 	meter := meters.Meter(ScopeName, metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(semconv.SchemaURL))
 	return instruments{
 		tracer:          tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version), trace.WithSchemaURL(semconv.SchemaURL)),
-		attempts:        made(lockconv.NewAttempts(meter)).Inst(),
-		acquireDuration: made(lockconv.NewAcquireDuration(meter)).Inst(),
-		holdDuration:    made(lockconv.NewHoldDuration(meter)).Inst(),
-		holdUtilization: made(lockconv.NewHoldUtilization(meter)).Inst(),
-		held:            made(lockconv.NewHeld(meter)).Inst(),
-		waiting:         made(lockconv.NewWaiting(meter)).Inst(),
-		reports:         made(lockconv.NewReports(meter)).Inst(),
+		attempts:        counter(meter, semconv.MetricLockAttempts),
+		acquireDuration: histogram(meter, semconv.MetricLockAcquireDuration),
+		holdDuration:    histogram(meter, semconv.MetricLockHoldDuration),
+		holdUtilization: histogram(meter, semconv.MetricLockHoldUtilization),
+		held:            upDownCounter(meter, semconv.MetricLockHeld),
+		waiting:         upDownCounter(meter, semconv.MetricLockWaiting),
+		reports:         counter(meter, semconv.MetricLockReports),
 	}
 }
 
-func made[I any](instrument I, err error) I {
+func counter(meter metric.Meter, m semconv.Metric) metric.Int64Counter {
+	c, err := meter.Int64Counter(m.Name, metric.WithDescription(m.Description), metric.WithUnit(m.Unit))
 	if err != nil {
 		otel.Handle(err)
+		return noop.Int64Counter{}
 	}
-	return instrument
+	return c
+}
+
+func upDownCounter(meter metric.Meter, m semconv.Metric) metric.Int64UpDownCounter {
+	c, err := meter.Int64UpDownCounter(m.Name, metric.WithDescription(m.Description), metric.WithUnit(m.Unit))
+	if err != nil {
+		otel.Handle(err)
+		return noop.Int64UpDownCounter{}
+	}
+	return c
+}
+
+func histogram(meter metric.Meter, m semconv.Metric) metric.Float64Histogram {
+	h, err := meter.Float64Histogram(m.Name, metric.WithDescription(m.Description), metric.WithUnit(m.Unit),
+		metric.WithExplicitBucketBoundaries(m.Boundaries...))
+	if err != nil {
+		otel.Handle(err)
+		return noop.Float64Histogram{}
+	}
+	return h
 }

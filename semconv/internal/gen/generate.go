@@ -18,11 +18,11 @@ var templates embed.FS
 
 // outputs are the files to write, each with the template it comes from.
 var outputs = map[string]string{
-	"attributes.go":      "attributes.go.tmpl",
-	"events.go":          "events.go.tmpl",
-	"schema.go":          "schema.go.tmpl",
-	"lockconv/metric.go": "metric.go.tmpl",
-	"README.md":          "README.md.tmpl",
+	"attributes.go": "attributes.go.tmpl",
+	"events.go":     "events.go.tmpl",
+	"schema.go":     "schema.go.tmpl",
+	"metrics.go":    "metrics.go.tmpl",
+	"README.md":     "README.md.tmpl",
 }
 
 // generate renders every output, by its path below package semconv.
@@ -32,30 +32,21 @@ func generate(r *semconvregistry.Registry) (map[string][]byte, error) {
 	}
 	t, err := template.New("gen").Funcs(template.FuncMap{
 		"goName":         goName,
-		"localName":      localName,
-		"paramName":      paramName,
 		"comment":        comment,
 		"goType":         goType,
 		"setter":         setter,
-		"instrument":     instrument,
-		"verb":           verb,
-		"value":          value,
 		"floats":         floats,
 		"examples":       examples,
 		"typeName":       typeName,
 		"level":          level,
 		"cell":           cell,
 		"prometheus":     prometheus,
-		"optional":       optional,
-		"required":       required,
-		"metricEnums":    metricEnums,
 		"enums":          enums,
 		"own":            own,
 		"referenced":     referenced,
 		"source":         source,
 		"version":        version,
 		"isEnum":         isEnum,
-		"overridable":    overridable,
 		"use":            use,
 		"kind":           kind,
 		"anchor":         anchor,

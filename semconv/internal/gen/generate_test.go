@@ -116,7 +116,7 @@ func TestTheReferenceNamesEverythingInTheRegistry(t *testing.T) {
 	}
 }
 
-// sample has one attribute of each type and one metric of each kind.
+// sample has one attribute of each type and one of each signal.
 var sample = fstest.MapFS{
 	"manifest.yaml": {Data: []byte("schema_url: https://example.com/schemas/1.2.3\ndescription: A sample.\nstability: development\n")},
 	"sample.yaml": {Data: []byte(`
@@ -133,9 +133,9 @@ groups:
     metric_name: lock.load
     stability: development
     brief: A load.
-    instrument: updowncounter
+    instrument: histogram
     unit: "1"
-    annotations: {code_generation: {metric_value_type: double}}
+    annotations: {code_generation: {metric_value_type: double, explicit_bucket_boundaries: [0.5, 10]}}
     attributes:
       - {ref: lock.is_fast, requirement_level: required}
       - {ref: lock.ttl_s, requirement_level: {opt_in: If wanted.}}
@@ -155,7 +155,7 @@ groups:
 `)},
 }
 
-func TestEveryTypeAndInstrumentHasItsGoCode(t *testing.T) {
+func TestEveryTypeAndSignalHasItsGoCode(t *testing.T) {
 	r, err := semconvregistry.Load(sample)
 	if err != nil {
 		t.Fatal(err)
@@ -171,10 +171,9 @@ func TestEveryTypeAndInstrumentHasItsGoCode(t *testing.T) {
 			"func LockTTLS(val int) attribute.KeyValue {\n\treturn LockTTLSKey.Int(val)",
 			"// Two.\n//\n// Paragraphs.\n",
 		},
-		"lockconv/metric.go": {
-			"metric.Float64UpDownCounter\n",
-			"\tincr float64,\n\tisFast bool,\n\tattrs ...attribute.KeyValue,\n",
-			"func (Load) AttrTTLS(val int) attribute.KeyValue {",
+		"metrics.go": {
+			"\t// MetricLockLoad is the metric \"lock.load\". A load.\n\tMetricLockLoad = Metric{",
+			"\t\tBoundaries:  []float64{0.5, 10},\n",
 		},
 		"events.go": {`EventLockSeen = "lock.seen"`},
 		"schema.go": {`const SchemaURL = "https://example.com/schemas/1.2.3"`},
@@ -189,15 +188,15 @@ func TestEveryTypeAndInstrumentHasItsGoCode(t *testing.T) {
 }
 
 func TestGoNames(t *testing.T) {
-	for name, want := range map[string][3]string{
-		"lock.key_pattern":    {"LockKeyPattern", "KeyPattern", "keyPattern"},
-		"lock.ttl":            {"LockTTL", "TTL", "ttl"},
-		"lock.target":         {"LockTarget", "Target", "target"},
-		"error.type":          {"ErrorType", "ErrorType", "errorType"},
-		"pool_exhausted":      {"PoolExhausted", "PoolExhausted", "poolExhausted"},
-		"lock.report.summary": {"LockReportSummary", "ReportSummary", "reportSummary"},
+	for name, want := range map[string]string{
+		"lock.key_pattern":    "LockKeyPattern",
+		"lock.ttl":            "LockTTL",
+		"lock.target":         "LockTarget",
+		"error.type":          "ErrorType",
+		"pool_exhausted":      "PoolExhausted",
+		"lock.report.summary": "LockReportSummary",
 	} {
-		if got := [3]string{goName(name), localName(name), paramName(name)}; got != want {
+		if got := goName(name); got != want {
 			t.Errorf("%s makes %q, want %q", name, got, want)
 		}
 	}

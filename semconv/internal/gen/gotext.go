@@ -51,8 +51,8 @@ func goType(a *semconvregistry.Attribute) string {
 	return a.Type
 }
 
-// setter is the method of attribute.Key, and the function of package attribute,
-// that makes a KeyValue of the attribute's type.
+// setter is the method of attribute.Key that makes a KeyValue of the
+// attribute's type.
 func setter(a *semconvregistry.Attribute) string {
 	element, isArray := strings.CutSuffix(a.Type, "[]")
 	name := map[string]string{"string": "String", "int": "Int", "double": "Float64", "boolean": "Bool"}[element]
@@ -60,31 +60,6 @@ func setter(a *semconvregistry.Attribute) string {
 		name += "Slice"
 	}
 	return name
-}
-
-// instrument is the name in package metric of a metric's instrument.
-func instrument(m *semconvregistry.Metric) string {
-	kind := map[string]string{"counter": "Counter", "updowncounter": "UpDownCounter", "histogram": "Histogram"}[m.Instrument]
-	return map[string]string{"int": "Int64", "double": "Float64"}[m.ValueType] + kind
-}
-
-func verb(m *semconvregistry.Metric) string {
-	if m.Instrument == "histogram" {
-		return "Record"
-	}
-	return "Add"
-}
-
-func value(m *semconvregistry.Metric) string {
-	return map[string]string{"int": "int64", "double": "float64"}[m.ValueType]
-}
-
-// overridable says which options of the caller a constructor heeds.
-func overridable(m *semconvregistry.Metric) string {
-	if m.Boundaries != nil {
-		return "Bucket boundaries in opts replace those of the registry; description and unit are always the registry's."
-	}
-	return "Description and unit are the registry's, whatever opts say."
 }
 
 func floats(all []float64) string {
@@ -126,14 +101,6 @@ func typeName(a *semconvregistry.Attribute) string {
 
 func isEnum(a *semconvregistry.Attribute) bool { return len(a.Members) > 0 }
 
-func required(m *semconvregistry.Metric) []semconvregistry.Use {
-	return keep(m.Attributes, func(u semconvregistry.Use) bool { return u.Level == semconvregistry.Required })
-}
-
-func optional(m *semconvregistry.Metric) []semconvregistry.Use {
-	return keep(m.Attributes, func(u semconvregistry.Use) bool { return u.Level != semconvregistry.Required })
-}
-
 func own(r *semconvregistry.Registry) []*semconvregistry.Attribute {
 	return keep(r.Attributes, func(a *semconvregistry.Attribute) bool { return !a.Referenced })
 }
@@ -144,18 +111,6 @@ func referenced(r *semconvregistry.Registry) []*semconvregistry.Attribute {
 
 func enums(r *semconvregistry.Registry) []*semconvregistry.Attribute {
 	return keep(r.Attributes, isEnum)
-}
-
-// metricEnums are the enumerations that metrics use: lockconv has a type for each.
-func metricEnums(r *semconvregistry.Registry) []*semconvregistry.Attribute {
-	return keep(enums(r), func(a *semconvregistry.Attribute) bool {
-		for _, m := range r.Metrics {
-			if _, used := m.Attributes.Find(a.ID); used {
-				return true
-			}
-		}
-		return false
-	})
 }
 
 func keep[T any](all []T, wanted func(T) bool) []T {

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // initialisms keep the case that Go code gives them.
 var initialisms = map[string]string{"eof": "EOF", "id": "ID", "oom": "OOM", "ttl": "TTL"}
@@ -20,15 +17,4 @@ func goName(name string) string {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()
-}
-
-// localName is goName without the namespace that the package's own name says.
-func localName(name string) string { return goName(strings.TrimPrefix(name, "lock.")) }
-
-func paramName(name string) string {
-	local := localName(name)
-	if strings.ToUpper(local) == local {
-		return strings.ToLower(local)
-	}
-	return string(unicode.ToLower(rune(local[0]))) + local[1:]
 }
