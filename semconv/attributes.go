@@ -17,7 +17,7 @@ const (
 	LockTargetKey = attribute.Key("lock.target")
 
 	// LockKeyPatternKey is the attribute "lock.key_pattern". The pattern of the
-	// target's keys, every variable part of which is `*`.
+	// target's keys, with `*` for every variable part.
 	//
 	// The key itself is never reported.
 	//
@@ -52,14 +52,14 @@ const (
 	// record reports.
 	//
 	// The last part of the event name, as an attribute: some log stores drop
-	// the event name. Together with `lock.target` it is the key by which
-	// reports are throttled.
+	// the event name. Reports are throttled by this attribute and
+	// `lock.target`, unless the throttle is given other keys.
 	//
 	// Type: enum
 	LockActionKey = attribute.Key("lock.action")
 
-	// LockBackendNameKey is the attribute "lock.backend.name". The name of what
-	// stores the locks.
+	// LockBackendNameKey is the attribute "lock.backend.name". The name of the
+	// backend that stores the locks.
 	//
 	// A name, not an address. Two backends in one process need two names to be
 	// told apart.
@@ -82,8 +82,8 @@ const (
 	// Examples: 0, 4
 	LockRetriesKey = attribute.Key("lock.retries")
 
-	// LockTTLKey is the attribute "lock.ttl". The lease's time to live as asked
-	// for, in seconds.
+	// LockTTLKey is the attribute "lock.ttl". The requested time to live of the
+	// lease, in seconds.
 	//
 	// Type: double
 	// Examples: 10, 0.25
@@ -92,17 +92,17 @@ const (
 	// LockHoldDurationKey is the attribute "lock.hold.duration". How long the
 	// lock had been held, in seconds.
 	//
-	// From the reply that granted it.
+	// Counted from the reply that granted it.
 	//
 	// Type: double
 	// Examples: 0.042, 12.7
 	LockHoldDurationKey = attribute.Key("lock.hold.duration")
 
-	// LockHoldUtilizationKey is the attribute "lock.hold.utilization". The part
-	// of its time to live for which the lease was held, as a ratio.
+	// LockHoldUtilizationKey is the attribute "lock.hold.utilization". The time
+	// for which the lease was held, as a ratio of its time to live.
 	//
-	// From the start of the request that acquired it, as its time to live
-	// counts from there too. Above 1 the lease ran out while it was held.
+	// Counted from the start of the request that acquired it, where its time to
+	// live begins too. Above 1 the lease ran out while it was held.
 	//
 	// Type: double
 	// Examples: 0.04, 1.3
@@ -116,10 +116,10 @@ const (
 
 	// LockReportSuppressedCountKey is the attribute
 	// "lock.report.suppressed_count". The number of records of this action and
-	// target that were held back since the last one that went out.
+	// target that were suppressed since the last emitted one.
 	//
-	// Zero is written too, so that occurrences are the number of records plus
-	// the sum of this attribute.
+	// Zero is written too. The number of occurrences is the number of records
+	// plus the sum of this attribute.
 	//
 	// Type: int
 	// Examples: 0, 9421
@@ -127,18 +127,18 @@ const (
 
 	// LockReportSuppressedSinceKey is the attribute
 	// "lock.report.suppressed_since". When the last record of this action and
-	// target went out, RFC 3339 in UTC with milliseconds.
+	// target was emitted, RFC 3339 in UTC with milliseconds.
 	//
 	// Type: string
 	// Examples: "2026-11-22T03:14:07.000Z"
 	LockReportSuppressedSinceKey = attribute.Key("lock.report.suppressed_since")
 
 	// LockReportSuppressedUntilKey is the attribute
-	// "lock.report.suppressed_until". When the last of the records held back
+	// "lock.report.suppressed_until". When the last of the suppressed records
 	// occurred, RFC 3339 in UTC with milliseconds.
 	//
-	// With `lock.report.suppressed_since` it is the extent of an outage, as far
-	// as this action and target of one process saw it.
+	// Together with `lock.report.suppressed_since` it says how long an outage
+	// lasted for this action and target in one process.
 	//
 	// Type: string
 	// Examples: "2026-11-22T03:19:52.310Z"
@@ -146,7 +146,7 @@ const (
 
 	// LockReportSuppressedErrorTypesKey is the attribute
 	// "lock.report.suppressed_error_types". The distinct `error.type` values of
-	// the records held back, at most 8.
+	// the suppressed records, at most 8.
 	//
 	// A rare fault that hides behind a frequent one is named here. Those that
 	// an operator must act on come first (`stolen`, `NOAUTH`, `READONLY` and
@@ -157,12 +157,12 @@ const (
 	LockReportSuppressedErrorTypesKey = attribute.Key("lock.report.suppressed_error_types")
 
 	// LockReportSuppressedErrorCountsKey is the attribute
-	// "lock.report.suppressed_error_counts". How many of the records held back
+	// "lock.report.suppressed_error_counts". How many of the suppressed records
 	// had each of `lock.report.suppressed_error_types`, in the same order.
 	//
-	// Zero where only a throttle before this one knows the number. The sum may
-	// be below `lock.report.suppressed_count`: of records without an
-	// `error.type`, and of types beyond the eighth.
+	// Zero where only an earlier throttle knows the number. The sum may be
+	// below `lock.report.suppressed_count`, because records without an
+	// `error.type` and types beyond the eighth are not counted here.
 	//
 	// Type: int[]
 	// Examples: [1, 5166]
@@ -201,7 +201,7 @@ func LockTarget(val string) attribute.KeyValue {
 }
 
 // LockKeyPattern returns the attribute "lock.key_pattern". The pattern of
-// the target's keys, every variable part of which is `*`.
+// the target's keys, with `*` for every variable part.
 //
 // The key itself is never reported.
 func LockKeyPattern(val string) attribute.KeyValue {
@@ -209,7 +209,7 @@ func LockKeyPattern(val string) attribute.KeyValue {
 }
 
 // LockBackendName returns the attribute "lock.backend.name". The name of
-// what stores the locks.
+// the backend that stores the locks.
 //
 // A name, not an address. Two backends in one process need two names to be
 // told apart.
@@ -229,8 +229,8 @@ func LockRetries(val int) attribute.KeyValue {
 	return LockRetriesKey.Int(val)
 }
 
-// LockTTL returns the attribute "lock.ttl". The lease's time to live as
-// asked for, in seconds.
+// LockTTL returns the attribute "lock.ttl". The requested time to live of
+// the lease, in seconds.
 func LockTTL(val float64) attribute.KeyValue {
 	return LockTTLKey.Float64(val)
 }
@@ -238,50 +238,50 @@ func LockTTL(val float64) attribute.KeyValue {
 // LockHoldDuration returns the attribute "lock.hold.duration". How long the
 // lock had been held, in seconds.
 //
-// From the reply that granted it.
+// Counted from the reply that granted it.
 func LockHoldDuration(val float64) attribute.KeyValue {
 	return LockHoldDurationKey.Float64(val)
 }
 
 // LockHoldUtilization returns the attribute "lock.hold.utilization". The
-// part of its time to live for which the lease was held, as a ratio.
+// time for which the lease was held, as a ratio of its time to live.
 //
-// From the start of the request that acquired it, as its time to live
-// counts from there too. Above 1 the lease ran out while it was held.
+// Counted from the start of the request that acquired it, where its time to
+// live begins too. Above 1 the lease ran out while it was held.
 func LockHoldUtilization(val float64) attribute.KeyValue {
 	return LockHoldUtilizationKey.Float64(val)
 }
 
 // LockReportSuppressedCount returns the attribute
 // "lock.report.suppressed_count". The number of records of this action and
-// target that were held back since the last one that went out.
+// target that were suppressed since the last emitted one.
 //
-// Zero is written too, so that occurrences are the number of records plus
-// the sum of this attribute.
+// Zero is written too. The number of occurrences is the number of records
+// plus the sum of this attribute.
 func LockReportSuppressedCount(val int) attribute.KeyValue {
 	return LockReportSuppressedCountKey.Int(val)
 }
 
 // LockReportSuppressedSince returns the attribute
 // "lock.report.suppressed_since". When the last record of this action and
-// target went out, RFC 3339 in UTC with milliseconds.
+// target was emitted, RFC 3339 in UTC with milliseconds.
 func LockReportSuppressedSince(val string) attribute.KeyValue {
 	return LockReportSuppressedSinceKey.String(val)
 }
 
 // LockReportSuppressedUntil returns the attribute
-// "lock.report.suppressed_until". When the last of the records held back
+// "lock.report.suppressed_until". When the last of the suppressed records
 // occurred, RFC 3339 in UTC with milliseconds.
 //
-// With `lock.report.suppressed_since` it is the extent of an outage, as far
-// as this action and target of one process saw it.
+// Together with `lock.report.suppressed_since` it says how long an outage
+// lasted for this action and target in one process.
 func LockReportSuppressedUntil(val string) attribute.KeyValue {
 	return LockReportSuppressedUntilKey.String(val)
 }
 
 // LockReportSuppressedErrorTypes returns the attribute
 // "lock.report.suppressed_error_types". The distinct `error.type` values of
-// the records held back, at most 8.
+// the suppressed records, at most 8.
 //
 // A rare fault that hides behind a frequent one is named here. Those that
 // an operator must act on come first (`stolen`, `NOAUTH`, `READONLY` and
@@ -291,12 +291,12 @@ func LockReportSuppressedErrorTypes(val ...string) attribute.KeyValue {
 }
 
 // LockReportSuppressedErrorCounts returns the attribute
-// "lock.report.suppressed_error_counts". How many of the records held back
+// "lock.report.suppressed_error_counts". How many of the suppressed records
 // had each of `lock.report.suppressed_error_types`, in the same order.
 //
-// Zero where only a throttle before this one knows the number. The sum may
-// be below `lock.report.suppressed_count`: of records without an
-// `error.type`, and of types beyond the eighth.
+// Zero where only an earlier throttle knows the number. The sum may be
+// below `lock.report.suppressed_count`, because records without an
+// `error.type` and types beyond the eighth are not counted here.
 func LockReportSuppressedErrorCounts(val ...int) attribute.KeyValue {
 	return LockReportSuppressedErrorCountsKey.IntSlice(val)
 }
@@ -318,7 +318,7 @@ var (
 	LockOperationNameRelease = LockOperationNameKey.String("release")
 	// Prolonging a lease that is still held.
 	LockOperationNameExtend = LockOperationNameKey.String("extend")
-	// What the library does on its own about leases that nobody will release.
+	// Handling of a lease that nobody will release, by the library on its own.
 	//
 	// Counted in `lock.attempts` only. It makes no span and is never reported.
 	LockOperationNameCleanup = LockOperationNameKey.String("cleanup")
@@ -346,22 +346,22 @@ var (
 	// Locking is switched off. The work ran unprotected, the backend was not
 	// asked.
 	LockOutcomeDisabled = LockOutcomeKey.String("disabled")
-	// The backend failed to answer whether the lock is free. What happened then
-	// is in `lock.failure_policy`.
+	// The backend failed to answer whether the lock is free.
+	// `lock.failure_policy` says what happened then.
 	LockOutcomeBackendError = LockOutcomeKey.String("backend_error")
 	// The lock was given back in time.
 	LockOutcomeReleased = LockOutcomeKey.String("released")
-	// The lease was gone at release, or the backend failed. Which of the two,
-	// says `error.type`.
+	// The lease was gone at release, or the backend failed. `error.type` says
+	// which.
 	LockOutcomeReleaseError = LockOutcomeKey.String("release_error")
 	// The lease was prolonged.
 	LockOutcomeExtended = LockOutcomeKey.String("extended")
-	// The lease was gone, or the backend failed. Which of the two, says
-	// `error.type`.
+	// The lease was gone, or the backend failed. `error.type` says which.
 	LockOutcomeExtendError = LockOutcomeKey.String("extend_error")
 	// A lease that nobody would have released was removed from the backend.
 	LockOutcomeCleaned = LockOutcomeKey.String("cleaned")
-	// Such a lease could not be removed. It blocks others until it expires.
+	// A lease that nobody will release could not be removed. It blocks others
+	// until it expires.
 	LockOutcomeCleanupError = LockOutcomeKey.String("cleanup_error")
 	// A lease was garbage-collected without a release. The backend was not
 	// touched.
@@ -384,22 +384,22 @@ var (
 	LockActionReleaseError = LockActionKey.String("release_error")
 	// An extend failed, or found its lease gone.
 	LockActionExtendError = LockActionKey.String("extend_error")
-	// Several actions, in a throttle whose table is full.
+	// Several actions, counted together by a throttle whose table is full.
 	LockActionOther = LockActionKey.String("_OTHER")
 )
 
 // Values of lock.report.result.
 var (
-	// The record went out.
+	// The record was emitted.
 	LockReportResultEmitted = LockReportResultKey.String("emitted")
-	// The record was held back within its window. The next one of its key
-	// carries the number.
+	// The record was suppressed within its window. The next one of its key
+	// carries the count.
 	LockReportResultSuppressed = LockReportResultKey.String("suppressed")
-	// More keys than the throttle holds. The record was held back by the gate
-	// that all of them share.
+	// The record was suppressed together with those of other keys, because the
+	// throttle's table was full.
 	LockReportResultOverflow = LockReportResultKey.String("overflow")
 	// A log handler was stuck or panicked. The report is lost, the caller's
-	// request was not.
+	// request is not.
 	LockReportResultDropped = LockReportResultKey.String("dropped")
 )
 
@@ -444,11 +444,11 @@ var (
 	ErrorTypeWrongType = ErrorTypeKey.String("WRONGTYPE")
 	// The cluster does not serve this slot.
 	ErrorTypeClusterDown = ErrorTypeKey.String("CLUSTERDOWN")
-	// The slot lives on another node and the client did not follow.
+	// The slot is on another node and the client did not follow.
 	ErrorTypeMoved = ErrorTypeKey.String("MOVED")
-	// The slot is on its way to another node and the client did not follow.
+	// The slot is migrating to another node and the client did not follow.
 	ErrorTypeAsk = ErrorTypeKey.String("ASK")
-	// The slot is on its way to another node and the keys are on both.
+	// The slot is migrating to another node and the keys are on both.
 	ErrorTypeTryAgain = ErrorTypeKey.String("TRYAGAIN")
 	// One command named keys of two slots.
 	ErrorTypeCrossSlot = ErrorTypeKey.String("CROSSSLOT")
@@ -463,9 +463,9 @@ var (
 	// A cleanup that was not attempted, because too many were waiting or the
 	// Locker was closed.
 	ErrorTypeNotTried = ErrorTypeKey.String("not_tried")
-	// Too few replicas are in reach for the server to take writes.
+	// The server accepts no writes, because it reaches too few replicas.
 	ErrorTypeNoReplicas = ErrorTypeKey.String("NOREPLICAS")
-	// An error to which the server gives no code of its own, such as too many
+	// An error for which the server has no code of its own, such as too many
 	// clients.
 	ErrorTypeErr = ErrorTypeKey.String("ERR")
 	// Anything else.

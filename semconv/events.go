@@ -4,7 +4,7 @@ package semconv
 
 // Names of events: of the log records, and of the span events that go with them.
 const (
-	// EventLockBackendError: An acquire failed at the backend, and with policy
+	// EventLockBackendError: An acquire failed at the backend. With policy
 	// `open` the work runs unprotected.
 	//
 	// A WARN log record, and an event of the acquire span.
@@ -22,10 +22,12 @@ const (
 	// A WARN log record, and an event of the extend span.
 	EventLockExtendError = "lock.extend_error"
 
-	// EventLockReportSummary: What a throttle held back after the last record
-	// of its action and target.
+	// EventLockReportSummary: The records that a throttle suppressed after the
+	// last emitted one of an action and target.
 	//
-	// An INFO log record, at most one per action and target and window, so that
-	// occurrences are complete once failures have stopped. No span carries it.
+	// An INFO log record, at most one per action and target and window. It
+	// completes the count of occurrences once failures have stopped. No span
+	// carries it. A throttle with other keys sets those attributes instead of
+	// `lock.action` and `lock.target`.
 	EventLockReportSummary = "lock.report.summary"
 )

@@ -73,8 +73,9 @@ var (
 	// MetricLockReports is the metric "lock.reports". Reports of failures, by
 	// what became of them.
 	//
-	// Counted by whoever decides: the throttle of a log pipeline, or the lock
-	// itself where it writes to the console.
+	// Counted by the throttle of a log pipeline, or by the lock itself where it
+	// writes to the console. A throttle with other keys sets those attributes
+	// instead of `lock.action` and `lock.target`.
 	MetricLockReports = Metric{
 		Name:        "lock.reports",
 		Description: "Reports of failures, by what became of them.",
