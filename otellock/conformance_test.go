@@ -254,7 +254,7 @@ func (c *conformance) span(t *testing.T, s sdktrace.ReadOnlySpan) {
 	c.see("span " + operation)
 	c.attributes(t, "span "+operation, def.Attributes, s.Attributes())
 	for _, event := range s.Events() {
-		i := slices.IndexFunc(def.Events, func(e *semconvregistry.Event) bool { return e.Name == event.Name })
+		i := slices.IndexFunc(def.Events, func(e *semconvregistry.Group) bool { return e.Name == event.Name })
 		if i < 0 {
 			t.Errorf("span %q has the event %q, which is not defined for it", s.Name(), event.Name)
 			continue
@@ -358,7 +358,7 @@ func (c *conformance) complete(t *testing.T) {
 		uses("metric "+m.Name, m.Attributes)
 	}
 	for _, s := range c.registry.Spans {
-		uses("span "+s.Operation, s.Attributes)
+		uses("span "+s.Name, s.Attributes)
 		for _, e := range s.Events {
 			want("span event " + e.Name)
 		}

@@ -4,7 +4,7 @@
 package semconvregistry
 
 import (
-	"io/fs"
+	"slices"
 	"sync"
 
 	"github.com/otellock/otellock-go/semconv/registry"
@@ -16,11 +16,11 @@ type Registry struct {
 	SchemaURL  string
 	Dependency string // schema URL of the registry that referenced attributes come from
 	Attributes []*Attribute
-	Metrics    []*Metric
-	Events     []*Event
-	Spans      []*Span
+	Metrics    []*Group
+	Events     []*Group
+	Spans      []*Group
 
-	groups map[string]Uses
+	groups map[string]*Group
 }
 
 // An Attribute is one attribute, defined here or referenced.
@@ -37,21 +37,13 @@ type Attribute struct {
 
 // A Member is one value of an enumeration. Values are strings.
 type Member struct {
-	ID, Value, Brief, Note string
+	ID, Value, Brief, Note, Stability string
 }
 
 // Has reports whether value is one of the enumeration, or whether the attribute
 // is none and takes any value.
 func (a *Attribute) Has(value string) bool {
-	if len(a.Members) == 0 {
-		return true
-	}
-	for _, m := range a.Members {
-		if m.Value == value {
-			return true
-		}
-	}
-	return false
+	return len(a.Members) == 0 || slices.ContainsFunc(a.Members, func(m Member) bool { return m.Value == value })
 }
 
 // A Level says how binding a [Use] is.
@@ -81,87 +73,65 @@ func (u Use) Takes(value string) bool {
 	if len(u.Values) == 0 {
 		return u.Has(value)
 	}
-	for _, v := range u.Values {
-		if v == value {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(u.Values, value)
 }
 
-// A Metric is one instrument.
-type Metric struct {
-	ID, Name, Brief, Note string
-	Instrument            string // counter, updowncounter, histogram
-	Unit                  string
-	ValueType             string    // int or double
-	Boundaries            []float64 // of a histogram
-	Attributes            Uses
+// A Group is a metric, an event, a span, or attributes that these extend.
+type Group struct {
+	ID, Type, Brief, Note, Stability string
+
+	// Name is that of the metric or event; of a span, the value of
+	// lock.operation.name.
+	Name       string
+	MetricName string          `yaml:"metric_name"` // as written
+	Extends    string          // the id of a group whose attributes are this one's too
+	Attributes Uses            `yaml:"-"`
+	Specs      []attributeSpec `yaml:"attributes"` // as written
+
+	Instrument, Unit string // of a metric
+
+	Kind     string   `yaml:"span_kind"`
+	Events   []*Group `yaml:"-"`      // of a span
+	EventIDs []string `yaml:"events"` // as written
+
+	Annotations `yaml:"annotations"`
+	DisplayName string `yaml:"display_name"`
 }
 
-// An Event is a log record, and where Span names it a span event too.
-type Event struct {
-	ID, Name, Brief, Note string
-	Severity              string // WARN, INFO
-	Extends               string // id of the group that its shared attributes come from
-	Attributes            Uses
+// Annotations are what OpenTelemetry's format leaves to its users.
+type Annotations struct {
+	Severity       string // of an event: WARN, INFO
+	CodeGeneration `yaml:"code_generation"`
 }
 
-// A Span is one kind of span.
-type Span struct {
-	ID, Brief, Note string
-	Operation       string // value of lock.operation.name, the last part of ID
-	Kind            string // internal
-	Extends         string // id of the group that its shared attributes come from
-	Events          []*Event
-	Attributes      Uses
+// CodeGeneration says how a metric's instrument is created.
+type CodeGeneration struct {
+	ValueType  string    `yaml:"metric_value_type"` // int or double
+	Boundaries []float64 `yaml:"explicit_bucket_boundaries"`
 }
 
 // Default reads the registry of this module, once.
 var Default = sync.OnceValues(func() (*Registry, error) { return Load(registry.Files) })
 
-// Load reads manifest.yaml and every other *.yaml at the top of fsys. It is
-// strict: an unknown field, a missing brief, a name outside the rules or a
-// reference to nothing is an error that names file and id. All of them are
-// joined into the one returned.
-func Load(fsys fs.FS) (*Registry, error) {
-	src, err := read(fsys)
-	if err != nil {
-		return nil, err
-	}
-	return src.resolve()
-}
-
 // Attribute finds an attribute by its name, and gives nil where there is none.
 func (r *Registry) Attribute(name string) *Attribute {
-	return find(r.Attributes, func(a *Attribute) string { return a.ID }, name)
-}
-
-// Metric finds a metric by its name, and gives nil where there is none.
-func (r *Registry) Metric(name string) *Metric {
-	return find(r.Metrics, func(m *Metric) string { return m.Name }, name)
-}
-
-// Event finds an event by its name, and gives nil where there is none.
-func (r *Registry) Event(name string) *Event {
-	return find(r.Events, func(e *Event) string { return e.Name }, name)
-}
-
-// Span finds a span by the value of its lock.operation.name, and gives nil
-// where the operation makes no span.
-func (r *Registry) Span(operation string) *Span {
-	return find(r.Spans, func(s *Span) string { return s.Operation }, operation)
-}
-
-// Group gives the attributes that signals share by extending the attribute
-// group of this id, and none where there is no such group.
-func (r *Registry) Group(id string) Uses { return r.groups[id] }
-
-func find[T any](all []*T, name func(*T) string, wanted string) *T {
-	for _, one := range all {
-		if name(one) == wanted {
-			return one
+	for _, a := range r.Attributes {
+		if a.ID == name {
+			return a
 		}
 	}
 	return nil
 }
+
+// Metric finds a metric by its name, and gives nil where there is none.
+func (r *Registry) Metric(name string) *Group { return r.groups["metric."+name] }
+
+// Event finds an event by its name, and gives nil where there is none.
+func (r *Registry) Event(name string) *Group { return r.groups["event."+name] }
+
+// Span finds a span by the value of its lock.operation.name, and gives nil
+// where the operation makes no span.
+func (r *Registry) Span(operation string) *Group { return r.groups[spanPrefix+operation] }
+
+// Group finds a group by its id, and gives nil where there is none.
+func (r *Registry) Group(id string) *Group { return r.groups[id] }

@@ -135,12 +135,12 @@ func TestSpansStartWithWhatASamplerMaySee(t *testing.T) {
 	for _, s := range project(t).Spans {
 		for _, name := range []string{"lock.operation.name", "lock.target", "lock.key_pattern", "lock.backend.name"} {
 			if u, ok := s.Attributes.Find(name); !ok || !u.AtStart {
-				t.Errorf("%s is not at the start of span %s", name, s.Operation)
+				t.Errorf("%s is not at the start of span %s", name, s.Name)
 			}
 		}
 		for _, name := range []string{"lock.outcome", "lock.retries", "error.type"} {
 			if u, ok := s.Attributes.Find(name); !ok || u.AtStart {
-				t.Errorf("%s is not at the end of span %s", name, s.Operation)
+				t.Errorf("%s is not at the end of span %s", name, s.Name)
 			}
 		}
 	}
@@ -149,12 +149,12 @@ func TestSpansStartWithWhatASamplerMaySee(t *testing.T) {
 func TestSpanEventsBelongToTheirOperation(t *testing.T) {
 	for _, s := range project(t).Spans {
 		if len(s.Events) != 1 {
-			t.Errorf("span %s has %d events", s.Operation, len(s.Events))
+			t.Errorf("span %s has %d events", s.Name, len(s.Events))
 			continue
 		}
 		op, _ := s.Events[0].Attributes.Find("lock.operation.name")
-		if !op.Takes(s.Operation) {
-			t.Errorf("event %s of span %s is of another operation", s.Events[0].Name, s.Operation)
+		if !op.Takes(s.Name) {
+			t.Errorf("event %s of span %s is of another operation", s.Events[0].Name, s.Name)
 		}
 	}
 }
@@ -195,6 +195,7 @@ groups:
         stability: development
         brief: A mode.
       - ref: error.type
+        brief: A class.
         annotations:
           dependency: {type: string}
           members:
@@ -287,25 +288,25 @@ func TestReferencesAreFollowed(t *testing.T) {
 
 func TestAMalformedRegistryIsRefusedByFileAndName(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
-		"unknown field of a group":           {"brief: Common.", "brief: Common.\n    prefix: lock", "lock.yaml: line 27: field prefix not found in a group"},
-		"unknown field of an attribute":      {"brief: A target.", "brief: A target.\n        brif: x", "lock.yaml: line 11: field brif not found in an attribute"},
-		"unknown field of a member":          {"brief: Waits.,", "brief: Waits., colour: red,", "field colour not found in a member"},
-		"unknown field of an enumeration":    {"type:\n          members:", "type:\n          allow_custom_values: true\n          members:", "field allow_custom_values not found in an enumeration"},
-		"unknown field of a level":           {"conditionally_required: If", "sometimes: If", "field sometimes not found in a requirement_level"},
-		"unknown annotation":                 {"{severity: WARN}", "{severity: WARN, page: true}", "field page not found in the annotations of a group"},
-		"unknown top":                        {"groups:", "imports: {}\ngroups:", "field imports not found at the top"},
+		"unknown field of a group":           {"brief: Common.", "brief: Common.\n    prefix: lock", "line 28: field prefix not found"},
+		"unknown field of an attribute":      {"brief: A target.", "brief: A target.\n        brif: x", "line 11: field brif not found"},
+		"unknown field of a member":          {"brief: Waits.,", "brief: Waits., colour: red,", "field colour not found"},
+		"unknown field of an enumeration":    {"type:\n          members:", "type:\n          allow_custom_values: true\n          members:", "field allow_custom_values not found"},
+		"unknown field of a level":           {"conditionally_required: If", "sometimes: If", `requirement_level "sometimes" is unknown`},
+		"unknown annotation":                 {"{severity: WARN}", "{severity: WARN, page: true}", "field page not found"},
+		"unknown top":                        {"groups:", "imports: {}\ngroups:", "field imports not found"},
 		"missing brief of a group":           {"brief: Waits.\n", "note: Waits.\n", "lock.yaml: metric.lock.wait: brief is missing"},
 		"missing brief of an attribute":      {"brief: A target.", "note: A target.", "lock.yaml: lock.target: brief is missing"},
-		"missing brief of a member":          {"value: \"try\", brief: Tries.,", "value: \"try\",", `lock.yaml: lock.mode: member "try" has no brief`},
-		"brief without a full stop":          {"brief: Common.", "brief: Common", "lock.yaml: lock.common: brief does not end"},
-		"duplicate group":                    {"id: event.lock.seen", "id: lock.common", "lock.yaml: lock.common: group is defined twice, first in lock.yaml"},
-		"duplicate attribute":                {"id: lock.mode\n", "id: lock.target\n", `lock.yaml: registry.lock: attribute "lock.target" is listed twice`},
-		"duplicate member":                   {"{id: try,", "{id: wait,", `lock.yaml: lock.mode: member "wait" is defined twice`},
-		"duplicate value":                    {`value: "try"`, `value: "wait"`, `lock.yaml: lock.mode: member "try" repeats the value "wait"`},
-		"member without a value":             {`value: "try", `, "", `lock.yaml: lock.mode: member "try" has no value`},
+		"missing brief of a member":          {"value: \"try\", brief: Tries.,", "value: \"try\",", `lock.yaml: lock.mode: member "try": value or brief is missing`},
+		"brief without a full stop":          {"brief: Common.", "brief: Common", "lock.yaml: lock.common: brief is missing, or does not end"},
+		"duplicate group":                    {"id: event.lock.seen", "id: lock.common", "lock.yaml: lock.common: group is defined twice"},
+		"duplicate attribute":                {"id: lock.mode\n", "id: lock.target\n", `lock.yaml: lock.target: attribute is defined twice`},
+		"duplicate member":                   {"{id: try,", "{id: wait,", `lock.yaml: lock.mode: member "wait": repeats the id or the value "try"`},
+		"duplicate value":                    {`value: "try"`, `value: "wait"`, `lock.yaml: lock.mode: member "try": repeats the id or the value "wait"`},
+		"member without a value":             {`value: "try", `, "", `lock.yaml: lock.mode: member "try": value or brief is missing`},
 		"member without a stability":         {"Tries., stability: development}", "Tries.}", `lock.yaml: lock.mode: member "try": stability ""`},
-		"member id in capitals":              {"{id: try,", "{id: Try,", `member id "Try" is not lower-case words`},
-		"empty enumeration":                  {"members:\n            - {id: wait, value: \"wait\", brief: Waits., stability: development}\n            - {id: try, value: \"try\", brief: Tries., stability: development}", "members: []", "lock.yaml: lock.mode: the enumeration has no members"},
+		"member id in capitals":              {"{id: try,", "{id: Try,", `member "Try": id is not lower-case words`},
+		"empty enumeration":                  {"members:\n            - {id: wait, value: \"wait\", brief: Waits., stability: development}\n            - {id: try, value: \"try\", brief: Tries., stability: development}", "members: []", `lock.yaml: lock.mode: type "enumeration without members" is none of`},
 		"undefined ref":                      {"- ref: lock.mode\n        sampling", "- ref: lock.modes\n        sampling", `lock.yaml: span.lock.peek: ref "lock.modes" is not defined`},
 		"undefined group":                    {"extends: lock.common\n    annotations", "extends: lock.uncommon\n    annotations", `lock.yaml: event.lock.seen: extends "lock.uncommon", which is not defined`},
 		"undefined event":                    {"[event.lock.seen]", "[event.lock.unseen]", `lock.yaml: span.lock.peek: event group "event.lock.unseen" is not defined`},
@@ -317,26 +318,31 @@ func TestAMalformedRegistryIsRefusedByFileAndName(t *testing.T) {
 		"string without examples":            {"        examples: [\"projects\"]\n", "", "lock.yaml: lock.target: a string needs examples"},
 		"example of another type":            {`examples: ["projects"]`, "examples: [1]", "lock.yaml: lock.target: example 1 is not a string"},
 		"unknown stability":                  {"stability: development\n        brief: A target.", "stability: experimental\n        brief: A target.", `lock.yaml: lock.target: stability "experimental" is none of`},
-		"unknown level":                      {"requirement_level: opt_in", "requirement_level: maybe", `lock.yaml: lock.common: attribute "lock.mode": requirement_level "maybe" is unknown`},
-		"condition without text":             {"conditionally_required: If it failed.", `conditionally_required: ""`, `attribute "error.type": conditionally_required without its condition`},
+		"unknown level":                      {"requirement_level: opt_in", "requirement_level: maybe", `lock.yaml: lock.common: ref "lock.mode": requirement_level "maybe" is unknown`},
+		"condition without text":             {"conditionally_required: If it failed.", `conditionally_required: ""`, `ref "error.type": conditionally_required without its condition`},
+		"several levels":                     {"\n          conditionally_required: If it failed.", " {recommended: If it failed., opt_in: If asked.}", "requirement_level: want one level"},
+		"ref listed twice":                   {"- ref: lock.target\n      -", "- ref: lock.target\n      - ref: lock.target\n      -", `lock.yaml: metric.lock.wait: ref "lock.target" is listed twice`},
+		"missing brief of a reference":       {"brief: A class.", "note: A class.", "lock.yaml: error.type: brief is missing"},
+		"event group that is none":           {"[event.lock.seen]", "[metric.lock.wait]", `lock.yaml: span.lock.peek: event group "metric.lock.wait" is not defined`},
+		"severity on a span":                 {"span_kind: internal", "span_kind: internal\n    annotations: {severity: WARN}", "lock.yaml: span.lock.peek: has fields of another type: event"},
 		"name in capitals":                   {"id: lock.target", "id: lock.Target", "lock.yaml: lock.Target: name is not lower-case words"},
 		"name without a namespace":           {"id: lock.target", "id: target", "lock.yaml: target: name is not lower-case words in a namespace"},
-		"name that is a namespace":           {"id: lock.target", "id: lock.mode.kind", "attribute lock.mode: the name is the namespace of lock.mode.kind"},
+		"name that is a namespace":           {"id: lock.target", "id: lock.mode.kind", "lock.mode: the name is the namespace of lock.mode.kind"},
 		"names that make one constant":       {"id: lock.target", "id: lock_mode.x\n        type: int\n        stability: development\n        brief: A.\n      - id: lock.mode_x", "makes the same constant as lock_mode.x"},
 		"unit of words":                      {`unit: "s"`, `unit: "seconds"`, `lock.yaml: metric.lock.wait: unit "seconds" is none of`},
 		"unknown instrument":                 {"instrument: histogram", "instrument: timer", `lock.yaml: metric.lock.wait: instrument "timer" is none of`},
 		"histogram without buckets":          {"        explicit_bucket_boundaries: [0.1, 1]\n", "", "explicit_bucket_boundaries belongs to every histogram"},
-		"buckets out of order":               {"[0.1, 1]", "[1, 0.1]", "explicit_bucket_boundaries is not ascending at 0.1"},
-		"metric without a value type":        {"        metric_value_type: double\n", "", `metric_value_type "" is neither int nor double`},
+		"buckets out of order":               {"[0.1, 1]", "[1, 0.1]", "explicit_bucket_boundaries is not ascending"},
+		"metric without a value type":        {"        metric_value_type: double\n", "", `metric_value_type "" is none of int, double`},
 		"metric id without its name":         {"metric_name: lock.wait", "metric_name: lock.waits", "lock.yaml: metric.lock.wait: id is not metric.lock.waits"},
 		"unknown group type":                 {"type: event", "type: happening", `lock.yaml: event.lock.seen: type "happening" is none of`},
 		"group without an id":                {"- id: event.lock.seen\n    type", "- type", "lock.yaml: a group: id is missing"},
 		"span without a kind":                {"    span_kind: internal\n", "", `lock.yaml: span.lock.peek: span_kind "" is none of`},
 		"event without a severity":           {"    annotations: {severity: WARN}\n", "", `lock.yaml: event.lock.seen: annotation severity "" is none of`},
-		"events on a metric":                 {`unit: "s"`, "unit: \"s\"\n    events: [event.lock.seen]", "lock.yaml: metric.lock.wait: span_kind and events belong to spans"},
-		"unit on a span":                     {"span_kind: internal", "span_kind: internal\n    unit: \"s\"", "lock.yaml: span.lock.peek: metric_name, instrument, unit and their annotations belong to metrics"},
-		"group that extends itself":          {"brief: Common.", "brief: Common.\n    extends: lock.common", `lock.yaml: lock.common: extends itself by way of "lock.common"`},
-		"no YAML":                            {"groups:", "groups: [", "lock.yaml: line"},
+		"events on a metric":                 {`unit: "s"`, "unit: \"s\"\n    events: [event.lock.seen]", "lock.yaml: metric.lock.wait: has fields of another type: span"},
+		"unit on a span":                     {"span_kind: internal", "span_kind: internal\n    unit: \"s\"", "lock.yaml: span.lock.peek: has fields of another type: metric"},
+		"group that extends itself":          {"brief: Common.", "brief: Common.\n    extends: lock.common", `lock.yaml: lock.common: extends "lock.common", which is not defined before it`},
+		"no YAML":                            {"groups:", "groups: [", "lock.yaml: yaml: line"},
 		"a second document":                  {"groups:", "groups: []\n---\ngroups:", "lock.yaml: more than one YAML document"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,11 +363,11 @@ func TestAMalformedRegistryIsRefusedByFileAndName(t *testing.T) {
 
 func TestAMalformedManifestIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
-		"no version in the URL":   {"/1.2.3", "/latest", `manifest.yaml: schema_url "https://example.com/schemas/latest" is not`},
-		"no description":          {"description: A sample.\n", "", "manifest.yaml: description is missing"},
-		"unknown stability":       {"stability: development", "stability: done", `manifest.yaml: stability "done" is none of`},
-		"dependency by name only": {"schema_url: https://opentelemetry.io/schemas/1.43.0", "name: otel", "field name not found in a dependency"},
-		"unknown field":           {"stability:", "version: 1\nstability:", "field version not found in the manifest"},
+		"no version in the URL":   {"/1.2.3", "/latest", `manifest.yaml: schema_url: "https://example.com/schemas/latest" is not`},
+		"no description":          {"description: A sample.\n", "", "manifest.yaml: description: is missing"},
+		"unknown stability":       {"stability: development", "stability: done", `manifest.yaml: manifest: stability "done" is none of`},
+		"dependency by name only": {"schema_url: https://opentelemetry.io/schemas/1.43.0", "name: otel", "field name not found"},
+		"unknown field":           {"stability:", "version: 1\nstability:", "field version not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := strings.Replace(manifestText, c.old, c.new, 1)

@@ -3,158 +3,146 @@ package semconvregistry
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
 
-// problems collects what is wrong, so that one run names all of it.
-type problems []error
-
-func (p *problems) add(g *group, id, format string, args ...any) {
-	*p = append(*p, fmt.Errorf("registry: %s: %s: %s", g.file, id, fmt.Sprintf(format, args...)))
+// Load reads manifest.yaml and then, in alphabetical order, every other *.yaml at
+// the top of fsys. A group refers to what was defined before it. Load is strict:
+// an unknown field, a missing brief, a name outside the rules or a reference to
+// nothing is an error that names file and id. All of them are joined into the one
+// returned.
+func Load(fsys fs.FS) (*Registry, error) {
+	l := loader{r: &Registry{groups: map[string]*Group{}}, file: "manifest.yaml"}
+	var m manifest
+	l.note(decode(fsys, l.file, &m))
+	l.checkManifest(m)
+	l.r.SchemaURL = m.SchemaURL
+	for _, d := range m.Dependencies {
+		l.r.Dependency = d.SchemaURL
+	}
+	names, err := fs.Glob(fsys, "*.yaml")
+	l.note(err)
+	for _, name := range names {
+		if name == "manifest.yaml" {
+			continue
+		}
+		var file struct{ Groups []Group }
+		l.file = name
+		l.note(decode(fsys, name, &file))
+		for i := range file.Groups {
+			l.add(&file.Groups[i])
+		}
+	}
+	l.checkNames()
+	if l.wrong != nil {
+		return nil, errors.Join(l.wrong...)
+	}
+	return l.r, nil
 }
 
-func (s *source) resolve() (*Registry, error) {
-	var wrong problems
-	r := &Registry{SchemaURL: s.manifest.SchemaURL, groups: map[string]Uses{}}
-	wrong = append(wrong, s.manifest.check()...)
-	if len(s.manifest.Dependencies) > 0 {
-		r.Dependency = s.manifest.Dependencies[0].SchemaURL
-	}
-
-	byID := map[string]*group{}
-	for _, g := range s.groups {
-		if byID[g.ID] != nil {
-			wrong.add(g, g.ID, "group is defined twice, first in %s", byID[g.ID].file)
-			continue
-		}
-		byID[g.ID] = g
-		g.check(&wrong)
-	}
-	for _, g := range s.groups {
-		r.define(g, &wrong)
-	}
-	for _, g := range s.groups {
-		uses := r.uses(g, byID, &wrong)
-		switch g.Type {
-		case "attribute_group":
-			r.groups[g.ID] = uses
-		case "metric":
-			code := g.Annotations.CodeGeneration
-			r.Metrics = append(r.Metrics, &Metric{
-				ID: g.ID, Name: g.MetricName, Brief: line(g.Brief), Note: text(g.Note),
-				Instrument: g.Instrument, Unit: g.Unit, ValueType: code.MetricValueType,
-				Boundaries: code.Boundaries, Attributes: uses,
-			})
-		case "event":
-			r.Events = append(r.Events, &Event{
-				ID: g.ID, Name: g.Name, Brief: line(g.Brief), Note: text(g.Note),
-				Severity: g.Annotations.Severity, Extends: g.Extends, Attributes: uses,
-			})
-		}
-	}
-	for _, g := range s.groups {
-		if g.Type != "span" {
-			continue
-		}
-		span := &Span{
-			ID: g.ID, Brief: line(g.Brief), Note: text(g.Note), Operation: strings.TrimPrefix(g.ID, spanPrefix),
-			Kind: g.SpanKind, Extends: g.Extends, Attributes: r.uses(g, byID, nil),
-		}
-		for _, id := range g.Events {
-			event := find(r.Events, func(e *Event) string { return e.ID }, id)
-			if event == nil {
-				wrong.add(g, g.ID, "event group %q is not defined", id)
-				continue
-			}
-			span.Events = append(span.Events, event)
-		}
-		r.Spans = append(r.Spans, span)
-	}
-	r.checkNames(&wrong)
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
-	return r, nil
+// A loader collects what is wrong, so that one run names all of it.
+type loader struct {
+	r     *Registry
+	file  string
+	wrong []error
 }
 
-// define adds the attributes that a registry group defines, or takes from the
-// dependency by a reference that repeats their type.
-func (r *Registry) define(g *group, wrong *problems) {
-	for _, a := range g.Attributes {
-		taken := a.Ref != "" && a.Annotations.Dependency.Type != ""
-		if a.ID == "" && !taken {
-			continue
-		}
-		def := &Attribute{
-			ID: a.ID + a.Ref, Type: a.Type.name, Stability: a.Stability, Brief: line(a.Brief),
-			Note: text(a.Note), Examples: a.Examples, Referenced: taken,
-		}
-		members := a.Type.members
-		if taken {
-			def.Type, members = a.Annotations.Dependency.Type, a.Annotations.Members
-		}
-		for _, m := range members {
-			def.Members = append(def.Members, Member{ID: m.ID, Value: m.Value, Brief: line(m.Brief), Note: text(m.Note)})
-		}
-		if r.Attribute(def.ID) != nil {
-			wrong.add(g, def.ID, "attribute is defined twice")
-			continue
-		}
-		a.check(g, def, wrong)
-		r.Attributes = append(r.Attributes, def)
+func (l *loader) note(err error) {
+	if err != nil {
+		l.wrong = append(l.wrong, err)
 	}
 }
 
-// uses are the attributes of a group and of what it extends. A later mention of
-// an attribute stands in the place of the earlier one.
-func (r *Registry) uses(g *group, byID map[string]*group, wrong *problems) Uses {
-	if wrong == nil {
-		wrong = new(problems)
-	}
-	chain := []*group{g}
-	for at := g; at.Extends != ""; {
-		next := byID[at.Extends]
-		if next == nil {
-			wrong.add(g, g.ID, "extends %q, which is not defined", at.Extends)
-			break
-		}
-		if slices.Contains(chain, next) {
-			wrong.add(g, g.ID, "extends itself by way of %q", at.ID)
-			break
-		}
-		chain, at = append(chain, next), next
-	}
-	var uses Uses
-	for _, from := range slices.Backward(chain) {
-		for _, a := range from.Attributes {
-			if a.Ref == "" {
-				continue
-			}
-			use, ok := r.use(from, a, wrong)
-			if !ok {
-				continue
-			}
-			use.Shared = from != g
-			if i := slices.IndexFunc(uses, func(u Use) bool { return u.ID == a.Ref }); i >= 0 {
-				uses[i] = use
-				continue
-			}
-			uses = append(uses, use)
-		}
-	}
-	return uses
+func (l *loader) bad(id, format string, args ...any) {
+	l.note(fmt.Errorf("registry: %s: %s: %s", l.file, id, fmt.Sprintf(format, args...)))
 }
 
-func (r *Registry) use(g *group, a attributeSpec, wrong *problems) (Use, bool) {
-	def := r.Attribute(a.Ref)
+func (l *loader) add(g *Group) {
+	if g.ID == "" {
+		l.bad("a group", "id is missing")
+		return
+	}
+	g.Brief, g.Note = text(g.Brief), text(g.Note)
+	if l.r.groups[g.ID] != nil {
+		l.bad(g.ID, "group is defined twice")
+	}
+	l.r.groups[g.ID] = g
+	l.checkGroup(g)
+	if g.Extends != "" {
+		if base := l.r.groups[g.Extends]; base == nil || base == g {
+			l.bad(g.ID, "extends %q, which is not defined before it", g.Extends)
+		} else {
+			g.Attributes = slices.Clone(base.Attributes)
+		}
+	}
+	for i := range g.Attributes {
+		g.Attributes[i].Shared = true
+	}
+	for _, a := range g.Specs {
+		switch taken := a.Annotations.Dependency.Type != ""; {
+		case (a.ID == "") == (a.Ref == ""):
+			l.bad(g.ID, "an attribute needs either id or ref: %q", a.ID+a.Ref)
+		case a.ID != "" && g.Type != "attribute_group":
+			l.bad(g.ID, "attribute %q is defined here; define it in an attribute_group and use ref", a.ID)
+		case a.ID != "" || taken:
+			l.define(a)
+		}
+		if a.Ref != "" {
+			l.use(g, a)
+		}
+	}
+	switch g.Type {
+	case "metric":
+		g.Name = g.MetricName
+		l.r.Metrics = append(l.r.Metrics, g)
+	case "event":
+		l.r.Events = append(l.r.Events, g)
+	case "span":
+		g.Name = strings.TrimPrefix(g.ID, spanPrefix)
+		l.r.Spans = append(l.r.Spans, g)
+		for _, id := range g.EventIDs {
+			event := l.r.groups[id]
+			if event == nil || event.Type != "event" {
+				l.bad(g.ID, "event group %q is not defined before it", id)
+			}
+			g.Events = append(g.Events, event)
+		}
+	}
+}
+
+// define adds an attribute that is defined here, or taken from the dependency by
+// a reference that repeats its type.
+func (l *loader) define(a attributeSpec) {
+	def := &Attribute{
+		ID: a.ID + a.Ref, Type: a.Type.name, Members: a.Type.members, Stability: a.Stability,
+		Brief: text(a.Brief), Note: text(a.Note), Examples: a.Examples, Referenced: a.Ref != "",
+	}
+	if def.Referenced {
+		def.Type, def.Members = a.Annotations.Dependency.Type, a.Annotations.Members
+	}
+	for i, m := range def.Members {
+		def.Members[i].Brief, def.Members[i].Note = text(m.Brief), text(m.Note)
+	}
+	if l.r.Attribute(def.ID) != nil {
+		l.bad(def.ID, "attribute is defined twice")
+	}
+	l.checkAttribute(def)
+	l.r.Attributes = append(l.r.Attributes, def)
+}
+
+// use adds a reference to g, in the place of one that g has by extending.
+func (l *loader) use(g *Group, a attributeSpec) {
+	def := l.r.Attribute(a.Ref)
 	if def == nil {
-		wrong.add(g, g.ID, "ref %q is not defined", a.Ref)
-		return Use{}, false
+		l.bad(g.ID, "ref %q is not defined before it", a.Ref)
+		return
 	}
+	l.checkUse(g, def, a)
 	use := Use{
-		Attribute: def, Level: a.RequirementLevel.level, Condition: line(a.RequirementLevel.condition),
-		AtStart: a.SamplingRelevant, Brief: line(a.Brief), Values: a.Annotations.Values,
+		Attribute: def, Level: a.RequirementLevel.level, Condition: a.RequirementLevel.condition,
+		AtStart: a.SamplingRelevant, Brief: text(a.Brief), Values: a.Annotations.Values,
 	}
 	if use.Brief == "" {
 		use.Brief = def.Brief
@@ -162,23 +150,12 @@ func (r *Registry) use(g *group, a attributeSpec, wrong *problems) (Use, bool) {
 	if use.Level == "" {
 		use.Level = Recommended
 	}
-	for _, v := range use.Values {
-		if len(def.Members) == 0 || !def.Has(v) {
-			wrong.add(g, g.ID, "ref %q: annotation values: %q is no member of the enumeration", a.Ref, v)
-		}
+	switch i := slices.IndexFunc(g.Attributes, func(u Use) bool { return u.ID == a.Ref }); {
+	case i < 0:
+		g.Attributes = append(g.Attributes, use)
+	case g.Attributes[i].Shared:
+		g.Attributes[i] = use
+	default:
+		l.bad(g.ID, "ref %q is listed twice", a.Ref)
 	}
-	return use, true
-}
-
-// line is a folded YAML scalar as one line, text keeps its paragraphs.
-func line(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func text(s string) string {
-	var paragraphs []string
-	for p := range strings.SplitSeq(s, "\n\n") {
-		if p = line(p); p != "" {
-			paragraphs = append(paragraphs, p)
-		}
-	}
-	return strings.Join(paragraphs, "\n\n")
 }

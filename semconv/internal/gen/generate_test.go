@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,7 +98,7 @@ func TestTheReferenceNamesEverythingInTheRegistry(t *testing.T) {
 		expect(e.Name)
 	}
 	for _, s := range r.Spans {
-		expect(s.Operation + " {target}")
+		expect(s.Name + " {target}")
 	}
 	_, spans, _ := strings.Cut(text, "\n## Spans\n")
 	spans, _, _ = strings.Cut(spans, "\n## ")
@@ -216,12 +217,19 @@ func TestCommentsAreWrappedAndKeepTheirParagraphs(t *testing.T) {
 
 func TestAReferenceThatWouldHideAttributesIsRefused(t *testing.T) {
 	// README.md shows once what failures have in common.
-	r, err := semconvregistry.Load(sample)
+	two := maps.Clone(sample)
+	two["two.yaml"] = &fstest.MapFile{Data: []byte(`
+groups:
+  - {id: one, type: attribute_group, brief: One., attributes: [{ref: lock.parts}]}
+  - {id: two, type: attribute_group, brief: Two., attributes: [{ref: lock.ttl_s}]}
+  - {id: event.lock.a, name: lock.a, extends: one, type: event, stability: development, brief: A., annotations: {severity: INFO}}
+  - {id: event.lock.b, name: lock.b, extends: two, type: event, stability: development, brief: B., annotations: {severity: INFO}}
+`)}
+	r, err := semconvregistry.Load(two)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Events = append(r.Events, &semconvregistry.Event{Name: "lock.a", Extends: "one"}, &semconvregistry.Event{Name: "lock.b", Extends: "two"})
-	if _, err := generate(r); err == nil || !strings.Contains(err.Error(), "lock.b extends two") {
+	if _, err := generate(r); err == nil || !strings.Contains(err.Error(), "event.lock.b extends two") {
 		t.Errorf("error is %v", err)
 	}
 }

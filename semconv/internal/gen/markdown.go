@@ -1,7 +1,8 @@
 package main
 
 import (
-	"path"
+	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/otellock/otellock-go/internal/semconvregistry"
@@ -28,25 +29,21 @@ func level(u semconvregistry.Use) string {
 	return word
 }
 
-// sharedByEvents are the attributes that events have by extending a group, and
-// none where no event does.
-func sharedByEvents(r *semconvregistry.Registry) semconvregistry.Uses {
-	for _, e := range r.Events {
-		if e.Extends != "" {
-			return r.Group(e.Extends)
+// shared returns the attributes that groups have by extending a group, which
+// README.md shows once. It fails where they extend different ones.
+func shared(r *semconvregistry.Registry, groups []*semconvregistry.Group) (semconvregistry.Uses, error) {
+	var base *semconvregistry.Group
+	for _, g := range groups {
+		extended := r.Group(g.Extends)
+		if base != nil && extended != nil && extended != base {
+			return nil, fmt.Errorf("%s extends %s, one before it %s: README.md.tmpl knows one", g.ID, extended.ID, base.ID)
 		}
+		base = cmp.Or(base, extended)
 	}
-	return nil
-}
-
-// sharedBySpans is the same for spans.
-func sharedBySpans(r *semconvregistry.Registry) semconvregistry.Uses {
-	for _, s := range r.Spans {
-		if s.Extends != "" {
-			return r.Group(s.Extends)
-		}
+	if base == nil {
+		return nil, nil
 	}
-	return nil
+	return base.Attributes, nil
 }
 
 // notShared are the attributes that a signal names itself, also where they
@@ -64,13 +61,13 @@ func use(u semconvregistry.Use) string {
 }
 
 // kind is the instrument and what it measures in.
-func kind(m *semconvregistry.Metric) string {
+func kind(m *semconvregistry.Group) string {
 	return map[string]string{"counter": "counter", "updowncounter": "up-down counter", "histogram": "histogram"}[m.Instrument] + ", `" + m.Unit + "`"
 }
 
 // prometheus is the name that a metric has after OTLP is translated for
 // Prometheus: dots become underscores, units and kinds are appended.
-func prometheus(m *semconvregistry.Metric) string {
+func prometheus(m *semconvregistry.Group) string {
 	name := strings.ReplaceAll(m.Name, ".", "_")
 	if m.Unit == "s" {
 		name += "_seconds"
@@ -89,8 +86,6 @@ func source(a *semconvregistry.Attribute) string {
 	namespace, _, _ := strings.Cut(a.ID, ".")
 	return "https://opentelemetry.io/docs/specs/semconv/registry/attributes/" + namespace + "/"
 }
-
-func version(schemaURL string) string { return path.Base(schemaURL) }
 
 // anchor is the id that a heading of code gets on a page.
 func anchor(heading string) string { return strings.ReplaceAll(heading, ".", "") }
