@@ -9,7 +9,7 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// instruments are a Locker's tracer and metrics, made once.
+// instruments are an Observer's tracer and metrics, made once.
 type instruments struct {
 	tracer          trace.Tracer
 	attempts        metric.Int64Counter
