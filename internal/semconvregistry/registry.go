@@ -29,7 +29,7 @@ type Attribute struct {
 	Type       string // string, int, double, boolean, or one of them with []
 	Members    []Member
 	Stability  string // empty for a referenced one: its own registry says
-	Brief      string // empty for a referenced one that keeps its own
+	Brief      string
 	Note       string
 	Examples   []any
 	Referenced bool // defined by the Dependency
@@ -80,22 +80,20 @@ func (u Use) Takes(value string) bool {
 type Group struct {
 	ID, Type, Brief, Note, Stability string
 
-	// Name is that of the metric or event; of a span, the value of
-	// lock.operation.name.
-	Name       string
-	MetricName string          `yaml:"metric_name"` // as written
-	Extends    string          // the id of a group whose attributes are this one's too
-	Attributes Uses            `yaml:"-"`
-	Specs      []attributeSpec `yaml:"attributes"` // as written
+	Name       string // of a span, the value of lock.operation.name
+	Attributes Uses   `yaml:"-"`
+	Extends    string // id of a group whose attributes are this one's too
 
-	Instrument, Unit string // of a metric
+	Instrument, Unit string   // of a metric
+	Kind             string   `yaml:"span_kind"`
+	Events           []*Group `yaml:"-"` // of a span
+	Annotations      `yaml:"annotations"`
 
-	Kind     string   `yaml:"span_kind"`
-	Events   []*Group `yaml:"-"`      // of a span
-	EventIDs []string `yaml:"events"` // as written
-
-	Annotations `yaml:"annotations"`
-	DisplayName string `yaml:"display_name"`
+	// The fields below are as written. Name, Attributes and Events derive from them.
+	MetricName  string          `yaml:"metric_name"`
+	Specs       []attributeSpec `yaml:"attributes"`
+	EventIDs    []string        `yaml:"events"`
+	DisplayName string          `yaml:"display_name"`
 }
 
 // Annotations are what OpenTelemetry's format leaves to its users.

@@ -1,7 +1,10 @@
 package semconvregistry
 
 import (
+	"errors"
+	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -27,46 +30,21 @@ func TestTheProjectsRegistryIsConsistent(t *testing.T) {
 	}
 }
 
+func signals(r *Registry) []*Group { return slices.Concat(r.Metrics, r.Events, r.Spans) }
+
 func TestEveryAttributeIsOnSomeSignal(t *testing.T) {
 	r := project(t)
-	used := map[string]bool{}
-	for _, m := range r.Metrics {
-		note(used, m.Attributes)
-	}
-	for _, e := range r.Events {
-		note(used, e.Attributes)
-	}
-	for _, s := range r.Spans {
-		note(used, s.Attributes)
-	}
 	for _, a := range r.Attributes {
-		if !used[a.ID] {
+		if !slices.ContainsFunc(signals(r), func(g *Group) bool { _, used := g.Attributes.Find(a.ID); return used }) {
 			t.Errorf("%s is defined and on no metric, event or span", a.ID)
 		}
 	}
 }
 
-func note(used map[string]bool, uses Uses) {
-	for _, u := range uses {
-		used[u.ID] = true
-	}
-}
-
 func TestEverySignalSaysWhichLockItIsOf(t *testing.T) {
-	r := project(t)
-	signals := map[string]Uses{}
-	for _, m := range r.Metrics {
-		signals[m.ID] = m.Attributes
-	}
-	for _, e := range r.Events {
-		signals[e.ID] = e.Attributes
-	}
-	for _, s := range r.Spans {
-		signals[s.ID] = s.Attributes
-	}
-	for id, uses := range signals {
-		if u, ok := uses.Find("lock.target"); !ok || u.Level != Required {
-			t.Errorf("%s does not require lock.target", id)
+	for _, g := range signals(project(t)) {
+		if u, ok := g.Attributes.Find("lock.target"); !ok || u.Level != Required {
+			t.Errorf("%s does not require lock.target", g.ID)
 		}
 	}
 }
@@ -325,6 +303,10 @@ func TestAMalformedRegistryIsRefusedByFileAndName(t *testing.T) {
 		"missing brief of a reference":       {"brief: A class.", "note: A class.", "lock.yaml: error.type: brief is missing"},
 		"event group that is none":           {"[event.lock.seen]", "[metric.lock.wait]", `lock.yaml: span.lock.peek: event group "metric.lock.wait" is not defined`},
 		"severity on a span":                 {"span_kind: internal", "span_kind: internal\n    annotations: {severity: WARN}", "lock.yaml: span.lock.peek: has fields of another type: event"},
+		"group in capitals":                  {"- id: lock.common", "- id: lock.Common", "lock.yaml: lock.Common: id is not lower-case words"},
+		"metric in capitals":                 {"metric_name: lock.wait", "metric_name: lock.Wait", `lock.yaml: metric.lock.wait: name "lock.Wait" is not lower-case words`},
+		"span of another namespace":          {"id: span.lock.peek", "id: span.peek", "lock.yaml: span.peek: id is not span.lock.<operation>"},
+		"signal without a stability":         {"    span_kind: internal\n    stability: development\n", "    span_kind: internal\n", `lock.yaml: span.lock.peek: stability "" is none of`},
 		"name in capitals":                   {"id: lock.target", "id: lock.Target", "lock.yaml: lock.Target: name is not lower-case words"},
 		"name without a namespace":           {"id: lock.target", "id: target", "lock.yaml: target: name is not lower-case words in a namespace"},
 		"name that is a namespace":           {"id: lock.target", "id: lock.mode.kind", "lock.mode: the name is the namespace of lock.mode.kind"},
@@ -367,6 +349,7 @@ func TestAMalformedManifestIsRefused(t *testing.T) {
 		"no description":          {"description: A sample.\n", "", "manifest.yaml: description: is missing"},
 		"unknown stability":       {"stability: development", "stability: done", `manifest.yaml: manifest: stability "done" is none of`},
 		"dependency by name only": {"schema_url: https://opentelemetry.io/schemas/1.43.0", "name: otel", "field name not found"},
+		"two dependencies":        {"dependencies:", "dependencies:\n  - schema_url: https://example.com/schemas/1.2.3", "manifest.yaml: dependencies: more than one"},
 		"unknown field":           {"stability:", "version: 1\nstability:", "field version not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -379,7 +362,7 @@ func TestAMalformedManifestIsRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(fstest.MapFS{}); err == nil || !strings.Contains(err.Error(), "manifest.yaml") {
+	if _, err := Load(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "manifest.yaml") {
 		t.Errorf("error without a manifest is %v", err)
 	}
 }
