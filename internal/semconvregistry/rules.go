@@ -1,6 +1,7 @@
 package semconvregistry
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -153,11 +154,7 @@ func exampleFits(kind string, example any) bool {
 		list, ok := example.([]any)
 		return ok && !slices.ContainsFunc(list, func(e any) bool { return !exampleFits(element, e) })
 	}
-	goType := map[string]string{"double": "float64", "boolean": "bool"}[kind]
-	if goType == "" {
-		goType = kind
-	}
-	return fmt.Sprintf("%T", example) == goType
+	return fmt.Sprintf("%T", example) == cmp.Or(map[string]string{"double": "float64", "boolean": "bool"}[kind], kind)
 }
 
 func (l *loader) checkUse(g *Group, def *Attribute, a attributeSpec) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,47 +36,30 @@ func comment(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// goType is the Go type of an attribute's value in a parameter list.
-func goType(a *semconvregistry.Attribute) string {
-	switch a.Type {
-	case "int":
-		return "int"
-	case "double":
-		return "float64"
-	case "boolean":
-		return "bool"
+// goType is the Go type of a parameter for an attribute of type kind.
+func goType(kind string) string {
+	if element, isArray := strings.CutSuffix(kind, "[]"); isArray {
+		return "..." + goType(element)
 	}
-	if element, isArray := strings.CutSuffix(a.Type, "[]"); isArray {
-		return "..." + goType(&semconvregistry.Attribute{Type: element})
-	}
-	return a.Type
+	return cmp.Or(map[string]string{"double": "float64", "boolean": "bool"}[kind], kind)
 }
 
-// setter is the method of attribute.Key that makes a KeyValue of the
-// attribute's type.
-func setter(a *semconvregistry.Attribute) string {
-	element, isArray := strings.CutSuffix(a.Type, "[]")
-	name := map[string]string{"string": "String", "int": "Int", "double": "Float64", "boolean": "Bool"}[element]
+// setter is the method of attribute.Key that makes a KeyValue of type kind.
+func setter(kind string) string {
+	element, isArray := strings.CutPrefix(goType(kind), "...")
 	if isArray {
-		name += "Slice"
+		return capital(element) + "Slice"
 	}
-	return name
+	return capital(element)
 }
 
 func floats(all []float64) string {
-	texts := make([]string, len(all))
-	for i, f := range all {
-		texts[i] = strconv.FormatFloat(f, 'g', -1, 64)
-	}
-	return strings.Join(texts, ", ")
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(all), " ", ", "), "[]")
 }
 
-func examples(a *semconvregistry.Attribute) string {
-	texts := make([]string, len(a.Examples))
-	for i, e := range a.Examples {
-		texts[i] = example(e)
-	}
-	return strings.Join(texts, ", ")
+func examples(all []any) string {
+	list := example(all)
+	return list[1 : len(list)-1]
 }
 
 func example(e any) string {
@@ -92,25 +76,8 @@ func example(e any) string {
 	return fmt.Sprint(e)
 }
 
-func typeName(a *semconvregistry.Attribute) string {
-	if isEnum(a) {
-		return "enum"
-	}
-	return a.Type
-}
-
-func isEnum(a *semconvregistry.Attribute) bool { return len(a.Members) > 0 }
-
-func own(r *semconvregistry.Registry) []*semconvregistry.Attribute {
-	return keep(r.Attributes, func(a *semconvregistry.Attribute) bool { return !a.Referenced })
-}
-
-func referenced(r *semconvregistry.Registry) []*semconvregistry.Attribute {
-	return keep(r.Attributes, func(a *semconvregistry.Attribute) bool { return a.Referenced })
-}
-
 func enums(r *semconvregistry.Registry) []*semconvregistry.Attribute {
-	return keep(r.Attributes, isEnum)
+	return keep(r.Attributes, func(a *semconvregistry.Attribute) bool { return len(a.Members) > 0 })
 }
 
 func keep[T any](all []T, wanted func(T) bool) []T {

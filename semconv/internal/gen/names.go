@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // initialisms keep the case that Go code gives them.
 var initialisms = map[string]string{"eof": "EOF", "id": "ID", "oom": "OOM", "ttl": "TTL"}
@@ -10,11 +13,9 @@ var initialisms = map[string]string{"eof": "EOF", "id": "ID", "oom": "OOM", "ttl
 func goName(name string) string {
 	var b strings.Builder
 	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '.' || r == '_' }) {
-		if known, ok := initialisms[word]; ok {
-			b.WriteString(known)
-			continue
-		}
-		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		b.WriteString(cmp.Or(initialisms[word], capital(word)))
 	}
 	return b.String()
 }
+
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
