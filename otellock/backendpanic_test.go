@@ -27,31 +27,31 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 	}{
 		{
 			name:    "acquire",
-			script:  func(b *scriptedBackend) { b.acquire = []fault{panics} },
+			script:  func(b *scriptedBackend) { b.OnAcquire = []fault{panics} },
 			counted: only(attempt{"acquire", "backend_error", "_OTHER", "open"}, attempt{"cleanup", "cleaned", "", ""}),
 		},
 		{
 			name: "acquire and its cleanup",
 			script: func(b *scriptedBackend) {
-				b.acquire, b.release = []fault{panics}, slices.Repeat([]fault{panics}, 64)
+				b.OnAcquire, b.OnRelease = []fault{panics}, slices.Repeat([]fault{panics}, 64)
 			},
 			counted: only(attempt{"acquire", "backend_error", "_OTHER", "open"}, attempt{"cleanup", "cleanup_error", "_OTHER", ""}),
 		},
 		{
 			name:    "release",
-			script:  func(b *scriptedBackend) { b.release = []fault{panics, panics} },
+			script:  func(b *scriptedBackend) { b.OnRelease = []fault{panics, panics} },
 			counted: with(acquiredOnce, attempt{"release", "release_error", "_OTHER", "open"}, attempt{"extend", "extended", "", ""}, attempt{"cleanup", "cleaned", "", ""}),
 		},
 		{
 			name:    "extend",
-			script:  func(b *scriptedBackend) { b.extend = []fault{panics, panics} },
+			script:  func(b *scriptedBackend) { b.OnExtend = []fault{panics, panics} },
 			counted: with(plain, attempt{"extend", "extend_error", "_OTHER", "closed"}),
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tel, b := newTelemetry(), newScripted()
-				l := tel.locker(t, b)
+				l := tel.Locker(t, b)
 				test.script(b)
 				ran := 0
 				err := declare(t, l, "projects").Mutex("7").Do(t.Context(), func(ctx context.Context) error {
@@ -67,13 +67,13 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 				if err := l.Close(t.Context()); err != nil {
 					t.Errorf("Close = %v", err)
 				}
-				if got := tel.attempts(t); !maps.Equal(got, test.counted) {
+				if got := tel.Attempts(t); !maps.Equal(got, test.counted) {
 					t.Errorf("counted\n%v\nwant\n%v", got, test.counted)
 				}
-				if held := tel.total(t, "lock.held"); held != 0 {
+				if held := tel.Total(t, "lock.held"); held != 0 {
 					t.Errorf("lock.held = %d", held)
 				}
-				if started, ended := len(tel.spans.Started()), len(tel.spans.Ended()); started != ended {
+				if started, ended := len(tel.Spans.Started()), len(tel.Spans.Ended()); started != ended {
 					t.Errorf("%d spans were started and %d ended", started, ended)
 				}
 			})
@@ -85,8 +85,8 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 func TestABackendThatExitsItsGoroutineLocksNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, b := newTelemetry(), newScripted()
-		l := tel.locker(t, b)
-		b.release = []fault{exits}
+		l := tel.Locker(t, b)
+		b.OnRelease = []fault{exits}
 		lease, err := declare(t, l, "projects").Mutex("7").Lock(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestABackendThatExitsItsGoroutineLocksNobodyUp(t *testing.T) {
 
 func TestExtendReturnsTheSameLossAfterTheRelease(t *testing.T) {
 	b := newScripted()
-	l := newTelemetry().locker(t, b)
+	l := newTelemetry().Locker(t, b)
 	lease, err := declare(t, l, "projects").Mutex("7").Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -145,12 +145,12 @@ func TestSeriesOfLossesExistAtZeroForEachPolicy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tel := newTelemetry()
-			l := tel.locker(t, newScripted())
+			l := tel.Locker(t, newScripted())
 			if err := test.lock(t, l).Do(t.Context(), nothing); err != nil {
 				t.Fatal(err)
 			}
 			missing := map[string]bool{"expired": true, "lost": true, "stolen": true}
-			for _, p := range tel.sums(t, "lock.attempts") {
+			for _, p := range tel.Sums(t, "lock.attempts") {
 				if text(p.Attributes, "lock.outcome") == "release_error" && text(p.Attributes, "lock.failure_policy") == "closed" {
 					delete(missing, text(p.Attributes, "error.type"))
 				}
@@ -166,9 +166,9 @@ func TestSeriesOfLossesExistAtZeroForEachPolicy(t *testing.T) {
 func TestTheContextOfAnAttemptKeepsItsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newScripted()
-		l := newTelemetry().locker(t, b)
+		l := newTelemetry().Locker(t, b)
 		var kept context.Context
-		b.acquire = []fault{func(ctx context.Context, _ func() error) error {
+		b.OnAcquire = []fault{func(ctx context.Context, _ func() error) error {
 			kept = ctx
 			time.Sleep(time.Second) // virtual: past the deadline
 			return ctx.Err()

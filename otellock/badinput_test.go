@@ -19,30 +19,6 @@ var sentinels = []error{
 	otellock.ErrLost, otellock.ErrStolen, otellock.ErrClosed,
 }
 
-// newLocker is a Locker on the backend that is closed with the test.
-func newLocker(t testing.TB, b otellock.Backend, opts ...otellock.Option) *otellock.Locker {
-	t.Helper()
-	l, err := otellock.New(b, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(context.Background()); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return l
-}
-
-func newTarget(t testing.TB, l *otellock.Locker, name, pattern string, opts ...otellock.LockOption) *otellock.Target {
-	t.Helper()
-	target, err := l.Target(name, pattern, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return target
-}
-
 // everyMethod calls all methods of the Mutex that lock, and reports how often a
 // function ran under it.
 func everyMethod(ctx context.Context, m otellock.Mutex) (errs map[string]error, ran int) {
@@ -131,11 +107,11 @@ func TestBadOptionsAreRefusedAtEveryLevelByName(t *testing.T) {
 			for i, opt := range c.opts {
 				atNew[i] = opt
 			}
-			if l, err := otellock.New(memorybackend.New(), x.options(atNew...)...); l != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+			if l, err := otellock.New(memorybackend.New(), x.Options(atNew...)...); l != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("New: %v, %v; want an error that says %q", l, err, c.want)
 			}
 
-			l := newLocker(t, memorybackend.New(), x.options()...)
+			l := newLocker(t, memorybackend.New(), x.Options()...)
 			if target, err := l.Target("projects", "lock:projects:*", c.opts...); target != nil || err == nil ||
 				!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "projects") {
 				t.Errorf("Target: %v, %v; want an error that says %q and the target", target, err, c.want)
@@ -179,7 +155,7 @@ func TestBadNamesAndPatternsAreRefusedAtDeclaration(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			x := newTelemetry()
-			l := newLocker(t, memorybackend.New(), x.options()...)
+			l := newLocker(t, memorybackend.New(), x.Options()...)
 			target, err := l.Target(c.name, c.pattern)
 			if target != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, %v; want an error that says %q", target, err, c.want)
@@ -194,7 +170,7 @@ func TestBadNamesAndPatternsAreRefusedAtDeclaration(t *testing.T) {
 }
 
 func TestATargetKeepsItsFirstPattern(t *testing.T) {
-	l := newLocker(t, memorybackend.New(), newTelemetry().options()...)
+	l := newLocker(t, memorybackend.New(), newTelemetry().Options()...)
 	first := newTarget(t, l, "projects", "lock:projects:*")
 	_, err := l.Target("projects", "lock:tenants:*")
 	if err == nil || !strings.Contains(err.Error(), "lock:projects:*") || !strings.Contains(err.Error(), "lock:tenants:*") {
@@ -235,7 +211,7 @@ func (funcBackend) Release(context.Context, otellock.Claim) error { return nil }
 
 func TestBadIDsAndKeysAreRefusedByEveryMethodOfTheMutex(t *testing.T) {
 	x := newTelemetry()
-	l := newLocker(t, memorybackend.New(), x.options()...)
+	l := newLocker(t, memorybackend.New(), x.Options()...)
 	two := newTarget(t, l, "projects", "lock:{*}:projects:*")
 	nightly := newTarget(t, l, "cron", "lock:cron:nightly")
 	var none *otellock.Target
@@ -279,7 +255,7 @@ func TestBadIDsAndKeysAreRefusedByEveryMethodOfTheMutex(t *testing.T) {
 
 func TestANilFunctionIsRefusedBeforeTheLockIsTaken(t *testing.T) {
 	x := newTelemetry()
-	l := newLocker(t, memorybackend.New(), x.options()...)
+	l := newLocker(t, memorybackend.New(), x.Options()...)
 	m := newTarget(t, l, "projects", "lock:projects:*").Mutex("marker-id")
 	ctx := context.Background()
 	ran, err := m.TryDo(ctx, nil)
@@ -298,35 +274,35 @@ func TestANilFunctionIsRefusedBeforeTheLockIsTaken(t *testing.T) {
 
 func TestNilOptionsAreIgnored(t *testing.T) {
 	x := newTelemetry()
-	l := newLocker(t, memorybackend.New(), x.options(nil,
+	l := newLocker(t, memorybackend.New(), x.Options(nil,
 		otellock.WithLogger(nil), otellock.WithThrottle(nil), otellock.WithBackendName(""))...)
 	target := newTarget(t, l, "projects", "lock:projects:*", nil, otellock.WithLogger(nil))
 	expectUsable(t, target.Mutex("1").With(nil))
-	if got := x.attempts(t); got[attempt{operation: "acquire", outcome: "acquired"}] == 0 {
+	if got := x.Attempts(t); got[attempt{"acquire", "acquired"}] == 0 {
 		t.Errorf("nil options cost the telemetry: %v", got)
 	}
 }
 
 func TestANilProviderDoesNotReplaceOne(t *testing.T) {
 	x := newTelemetry()
-	l := newLocker(t, memorybackend.New(), x.options(
+	l := newLocker(t, memorybackend.New(), x.Options(
 		otellock.WithTracerProvider(nil), otellock.WithMeterProvider(nil), otellock.WithLoggerProvider(nil))...)
 	m := newTarget(t, l, "projects", "lock:projects:*").Mutex("1")
 	expectUsable(t, m)
-	if len(x.ended("acquire projects")) == 0 || len(x.attempts(t)) == 0 {
+	if len(x.Ended("acquire projects")) == 0 || len(x.Attempts(t)) == 0 {
 		t.Error("a nil provider took the place of the one before it")
 	}
 }
 
 func TestExtendingByABadTTLLeavesTheLease(t *testing.T) {
 	x := newTelemetry()
-	l := newLocker(t, memorybackend.New(), x.options()...)
+	l := newLocker(t, memorybackend.New(), x.Options()...)
 	ctx := context.Background()
 	lease, err := newTarget(t, l, "projects", "lock:projects:*").Mutex("marker-id").Lock(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, counted := lease.Deadline(), x.attempts(t)
+	before, counted := lease.Deadline(), x.Attempts(t)
 	for _, ttl := range []time.Duration{0, -time.Second, 100 * time.Microsecond, math.MaxInt64} {
 		err := lease.Extend(ctx, ttl)
 		if err == nil || !strings.Contains(err.Error(), ttl.String()) || strings.Contains(err.Error(), "marker-id") {
@@ -336,7 +312,7 @@ func TestExtendingByABadTTLLeavesTheLease(t *testing.T) {
 	if after := lease.Deadline(); !after.Equal(before) || !lease.Protected() {
 		t.Errorf("the deadline moved from %v to %v, protected %t", before, after, lease.Protected())
 	}
-	if got := x.attempts(t); !maps.Equal(got, counted) {
+	if got := x.Attempts(t); !maps.Equal(got, counted) {
 		t.Errorf("counted %v, before %v", got, counted)
 	}
 	if err := lease.Release(ctx); err != nil {
@@ -347,16 +323,16 @@ func TestExtendingByABadTTLLeavesTheLease(t *testing.T) {
 // expectNothingCounted fails if any operation was counted, traced or reported.
 func expectNothingCounted(t *testing.T, x *telemetry) {
 	t.Helper()
-	if got := x.attempts(t); len(got) != 0 {
+	if got := x.Attempts(t); len(got) != 0 {
 		t.Errorf("counted %v", got)
 	}
-	if got := x.reports(t); len(got) != 0 {
+	if got := x.Reports(t); len(got) != 0 {
 		t.Errorf("reports counted: %v", got)
 	}
-	if got := x.spans.Started(); len(got) != 0 {
+	if got := x.Spans.Started(); len(got) != 0 {
 		t.Errorf("%d spans, the first is %q", len(got), got[0].Name())
 	}
-	if got := x.logs.all(); len(got) != 0 {
+	if got := x.Logs.All(); len(got) != 0 {
 		t.Errorf("%d records", len(got))
 	}
 }

@@ -9,10 +9,10 @@ import (
 )
 
 // names collects the values of an attribute over all series of lock.attempts.
-func (x *telemetry) names(t *testing.T, key string) map[string]bool {
+func valuesOf(t *testing.T, x *telemetry, key string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
-	for _, p := range x.sums(t, "lock.attempts") {
+	for _, p := range x.Sums(t, "lock.attempts") {
 		for _, kv := range p.Attributes.ToSlice() {
 			if string(kv.Key) == key {
 				names[kv.Value.AsString()] = true
@@ -25,7 +25,7 @@ func (x *telemetry) names(t *testing.T, key string) map[string]bool {
 func TestTargetsAboveTheCapShareOneName(t *testing.T) {
 	const declared, derived, limit = 250, 250, 200
 	tel := newTelemetry()
-	l := tel.locker(t, newScripted())
+	l := tel.Locker(t, newScripted())
 	ran := 0
 	run := func(m otellock.Mutex) {
 		if err := m.Do(t.Context(), func(context.Context) error { ran++; return nil }); err != nil {
@@ -42,7 +42,7 @@ func TestTargetsAboveTheCapShareOneName(t *testing.T) {
 	if ran != declared+derived {
 		t.Errorf("%d of %d ran", ran, declared+derived)
 	}
-	names := tel.names(t, "lock.target")
+	names := valuesOf(t, tel, "lock.target")
 	if want := 2*limit + 1; len(names) != want || !names["_OTHER"] {
 		t.Errorf("%d targets have telemetry of their own, %t for the rest; want %d", len(names), names["_OTHER"], want)
 	}
@@ -57,11 +57,11 @@ func TestTheBackendsNameIsItsOwnUnlessItIsGiven(t *testing.T) {
 		"sessions": {otellock.WithBackendName("sessions")},
 	} {
 		tel := newTelemetry()
-		l := tel.locker(t, newScripted(), opts...)
+		l := tel.Locker(t, newScripted(), opts...)
 		if err := declare(t, l, "projects").Mutex("7").Do(t.Context(), nothing); err != nil {
 			t.Fatal(err)
 		}
-		if names := tel.names(t, "lock.backend.name"); len(names) != 1 || !names[want] {
+		if names := valuesOf(t, tel, "lock.backend.name"); len(names) != 1 || !names[want] {
 			t.Errorf("the backend's names are %v, want %s", names, want)
 		}
 	}

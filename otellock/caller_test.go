@@ -35,7 +35,7 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 		want string
 	}{
 		{"acquire", func(b *scriptedBackend, target *otellock.Target) {
-			b.acquire = []fault{answers(errRefused)}
+			b.OnAcquire = []fault{answers(errRefused)}
 			callDo(context.Background(), target.Mutex("7"), nothing)
 		}, pkg + "callDo"},
 		{"release after fn", func(b *scriptedBackend, target *otellock.Target) {
@@ -47,7 +47,7 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 		{"a handle's release inside of another Do", func(b *scriptedBackend, target *otellock.Target) {
 			callDo(context.Background(), target.Mutex("7"), func(ctx context.Context) error {
 				lease, err := target.Mutex("8").Lock(ctx)
-				b.release = []fault{answers(errRefused)}
+				b.OnRelease = []fault{answers(errRefused)}
 				callRelease(ctx, lease)
 				return err
 			})
@@ -55,12 +55,12 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tel, b := newTelemetry(), newScripted()
-			l := tel.locker(t, b)
+			l := tel.Locker(t, b)
 			test.play(b, declare(t, l, "projects"))
 			if err := l.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			warnings := tel.warnings()
+			warnings := tel.Warnings()
 			if len(warnings) != 1 {
 				t.Fatalf("%d warnings, want 1", len(warnings))
 			}

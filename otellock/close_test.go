@@ -36,8 +36,8 @@ func TestAClosedLockerRefusesEveryMethodAndCountsNothing(t *testing.T) {
 				t.Errorf("%s: ran %d times", name, ran)
 			}
 		}
-		if len(b.backend.calls) != 0 {
-			t.Errorf("the backend was asked %v", b.backend.calls)
+		if len(b.backend.Calls) != 0 {
+			t.Errorf("the backend was asked %v", b.backend.Calls)
 		}
 		expectNothingCounted(t, b.tel)
 	})
@@ -61,7 +61,7 @@ func TestCloseWaitsForARunningDo(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Second || !ended {
 			t.Errorf("Close took %v, fn ended: %t", took, ended)
 		}
-		if got := b.tel.attempts(t); !equalCounts(got, plain) {
+		if got := b.tel.Attempts(t); !equalCounts(got, plain) {
 			t.Errorf("counted %v, want %v", got, plain)
 		}
 	})
@@ -92,7 +92,7 @@ func TestCloseNeverReleasesUnderARunningFunction(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("Do: %v", err)
 		}
-		if got := b.tel.attempts(t); !equalCounts(got, plain) {
+		if got := b.tel.Attempts(t); !equalCounts(got, plain) {
 			t.Errorf("counted %v, want %v", got, plain)
 		}
 	})
@@ -152,11 +152,11 @@ func TestCloseReleasesWhatLockGaveOut(t *testing.T) {
 			if err := released.Release(b.ctx); err != nil {
 				t.Errorf("Release of what was released before Close: %v", err)
 			}
-			got := b.tel.attempts(t)
-			if got[attempt{"cleanup", "cleaned", "", ""}] != 3 || got[attempt{"release", "released", "", ""}] != 1 || b.tel.total(t, "lock.held") != 0 {
-				t.Errorf("counted %v, held %d", got, b.tel.total(t, "lock.held"))
+			got := b.tel.Attempts(t)
+			if got[attempt{"cleanup", "cleaned", "", ""}] != 3 || got[attempt{"release", "released", "", ""}] != 1 || b.tel.Total(t, "lock.held") != 0 {
+				t.Errorf("counted %v, held %d", got, b.tel.Total(t, "lock.held"))
 			}
-			if records := len(b.tel.logs.all()); records != 0 {
+			if records := len(b.tel.Logs.All()); records != 0 {
 				t.Errorf("%d records", records)
 			}
 		})
@@ -172,10 +172,10 @@ func TestCloseSaysWhatItCouldNotRelease(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 		expectWithout(t, "Close", "marker-id", err)
-		if got := b.tel.attempts(t)[attempt{"cleanup", "cleanup_error", "connection_refused", ""}]; got != 1 {
-			t.Errorf("counted %v", b.tel.attempts(t))
+		if got := b.tel.Attempts(t)[attempt{"cleanup", "cleanup_error", "connection_refused", ""}]; got != 1 {
+			t.Errorf("counted %v", b.tel.Attempts(t))
 		}
-		if records := len(b.tel.logs.all()); records != 0 {
+		if records := len(b.tel.Logs.All()); records != 0 {
 			t.Errorf("%d records", records)
 		}
 		if err := lease.Release(b.ctx); !errors.Is(err, otellock.ErrClosed) {
@@ -190,7 +190,7 @@ func TestCloseSaysWhatItCouldNotRelease(t *testing.T) {
 func TestCloseMayBeCalledAgainAndTogetherConcurrentSafe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		for _, id := range []string{"1", "2", "3", "4"} {
-			b.backend.release = append(b.backend.release, yields)
+			b.backend.OnRelease = append(b.backend.OnRelease, yields)
 			_ = b.lock(t, id)
 		}
 		var group sync.WaitGroup
@@ -226,8 +226,8 @@ func TestCloseAndReleaseTogetherConcurrentSafe(t *testing.T) {
 				}
 			})
 			group.Wait()
-			if b.called("release") != 1 || b.tel.total(t, "lock.held") != 0 {
-				t.Errorf("released %d times, held %d", b.called("release"), b.tel.total(t, "lock.held"))
+			if b.called("release") != 1 || b.tel.Total(t, "lock.held") != 0 {
+				t.Errorf("released %d times, held %d", b.called("release"), b.tel.Total(t, "lock.held"))
 			}
 		})
 	}
@@ -235,7 +235,7 @@ func TestCloseAndReleaseTogetherConcurrentSafe(t *testing.T) {
 
 func TestNothingRunsAfterCloseConcurrentSafe(t *testing.T) {
 	b, x := newScripted(), newTelemetry()
-	l := newLocker(t, b, x.options()...)
+	l := newLocker(t, b, x.Options()...)
 	target := newTarget(t, l, "projects", "lock:projects:*")
 	var inside, afterClose atomic.Int64
 	var closed atomic.Bool
@@ -279,7 +279,7 @@ func TestNothingRunsAfterCloseConcurrentSafe(t *testing.T) {
 	if n := afterClose.Load(); n != 0 {
 		t.Errorf("%d functions ran after Close", n)
 	}
-	if held := x.total(t, "lock.held"); held != 0 {
+	if held := x.Total(t, "lock.held"); held != 0 {
 		t.Errorf("lock.held is %d", held)
 	}
 }
@@ -287,7 +287,7 @@ func TestNothingRunsAfterCloseConcurrentSafe(t *testing.T) {
 func TestAClosedLockerLeavesNoGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	b, x := newScripted(), newTelemetry()
-	l, err := otellock.New(b, x.options(otellock.WithAttemptTimeout(5*time.Millisecond))...)
+	l, err := otellock.New(b, x.Options(otellock.WithAttemptTimeout(5*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,9 +298,9 @@ func TestAClosedLockerLeavesNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 8 { // each leaves a token that is cleaned up in the background
-		b.mu.Lock()
-		b.acquire = append(b.acquire, losesReply)
-		b.mu.Unlock()
+		b.Mu.Lock()
+		b.OnAcquire = append(b.OnAcquire, losesReply)
+		b.Mu.Unlock()
 		if err := target.Mutex("lost").Do(ctx, nothing); err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ import (
 func inBubble(t *testing.T, test func(*testing.T, *lab)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &lab{backend: newScripted(), tel: newTelemetry(), ctx: context.Background()}
-		b.locker = newLocker(t, b.backend, b.tel.options()...)
+		b.locker = newLocker(t, b.backend, b.tel.Options()...)
 		b.target = newTarget(t, b.locker, "projects", "lock:projects:*")
 		test(t, b)
 	})
@@ -55,15 +55,15 @@ func yields(_ context.Context, call func() error) error {
 
 // called is how often the backend got the call.
 func (b *lab) called(name string) int {
-	b.backend.mu.Lock()
-	defer b.backend.mu.Unlock()
-	return len(slices.DeleteFunc(slices.Clone(b.backend.calls), func(c string) bool { return c != name }))
+	b.backend.Mu.Lock()
+	defer b.backend.Mu.Unlock()
+	return len(slices.DeleteFunc(slices.Clone(b.backend.Calls), func(c string) bool { return c != name }))
 }
 
 func TestTheDeadlineCountsFromTheStartOfTheRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
-		b.backend.acquire = []fault{after(100*time.Millisecond, works)}
-		b.backend.extend = []fault{after(50*time.Millisecond, works), after(50*time.Millisecond, works)}
+		b.backend.OnAcquire = []fault{after(100*time.Millisecond, works)}
+		b.backend.OnExtend = []fault{after(50*time.Millisecond, works), after(50*time.Millisecond, works)}
 		start := time.Now()
 		lease := b.lock(t, "7")
 		expectDeadline(t, lease, start.Add(10*time.Second))
@@ -138,8 +138,8 @@ func TestHeldTimeAndUtilization(t *testing.T) {
 			}
 		}, 12, 0.8},
 		{"from the grant, and up to the reply of the release", func(t *testing.T, b *lab) {
-			b.backend.acquire = []fault{after(200*time.Millisecond, works)}
-			b.backend.release = []fault{after(100*time.Millisecond, works)}
+			b.backend.OnAcquire = []fault{after(200*time.Millisecond, works)}
+			b.backend.OnRelease = []fault{after(100*time.Millisecond, works)}
 			if err := b.target.Mutex("7").Do(b.ctx, nothing); err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestHeldTimeAndUtilization(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *lab) {
 				c.use(t, b)
 				for name, want := range map[string]float64{"lock.hold.duration": c.held, "lock.hold.utilization": c.utilization} {
-					points := b.tel.histogram(t, name)
+					points := b.tel.Histogram(t, name)
 					if len(points) != 1 || points[0].Count != 1 || math.Abs(points[0].Sum-want) > 1e-9 {
 						t.Errorf("%s: %+v, want one of %v", name, points, want)
 					}
@@ -247,7 +247,7 @@ func TestEveryReleaseReturnsTheResultOfTheFirst(t *testing.T) {
 				if calls := b.called("release"); calls != 1 || b.called("extend") != 0 {
 					t.Errorf("the backend was asked %d times to release", calls)
 				}
-				if got := b.tel.total(t, "lock.held"); got != 0 {
+				if got := b.tel.Total(t, "lock.held"); got != 0 {
 					t.Errorf("lock.held is %d", got)
 				}
 			})
@@ -259,7 +259,7 @@ func TestConcurrentReleasesAreOneConcurrentSafe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		lease := b.lock(t, "7")
 		b.backend.Clear()
-		b.backend.release = []fault{yields}
+		b.backend.OnRelease = []fault{yields}
 		errs := make([]error, 16)
 		var group sync.WaitGroup
 		for i := range errs {
@@ -274,7 +274,7 @@ func TestConcurrentReleasesAreOneConcurrentSafe(t *testing.T) {
 				t.Errorf("%v and %v", errs[0], err)
 			}
 		}
-		if got := b.tel.attempts(t)[attempt{"release", "release_error", "lost", "open"}]; got != 1 || b.called("release") != 1 {
+		if got := b.tel.Attempts(t)[attempt{"release", "release_error", "lost", "open"}]; got != 1 || b.called("release") != 1 {
 			t.Errorf("counted %d, asked %d times", got, b.called("release"))
 		}
 	})
@@ -298,7 +298,7 @@ func TestReleasesAndExtensionsTogetherConcurrentSafe(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if got := b.tel.total(t, "lock.held"); got != 0 {
+		if got := b.tel.Total(t, "lock.held"); got != 0 {
 			t.Errorf("lock.held is %d", got)
 		}
 		if grant, err := b.backend.Backend.Acquire(b.ctx, otellock.Claim{Key: "lock:projects:7", Token: "x", TTL: time.Second}); err != nil || !grant.Acquired {
@@ -321,7 +321,7 @@ func TestALossThatExtendFoundIsWhatEveryLaterCallReturns(t *testing.T) {
 			}
 		}
 		if lease.Protected() || b.called("extend") != 1 || b.called("release") != 0 {
-			t.Errorf("protected %t; the backend was asked %v", lease.Protected(), b.backend.calls)
+			t.Errorf("protected %t; the backend was asked %v", lease.Protected(), b.backend.Calls)
 		}
 	})
 }
@@ -330,7 +330,7 @@ func TestExtendIsBoundByTheCallersContext(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		lease := b.lock(t, "7")
 		before := lease.Deadline()
-		b.backend.extend = []fault{hangs, hangs}
+		b.backend.OnExtend = []fault{hangs, hangs}
 		ctx, cancel := context.WithTimeout(b.ctx, 40*time.Millisecond)
 		defer cancel()
 		start := time.Now()
@@ -429,8 +429,8 @@ func TestAnUnprotectedLeaseSaysSo(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if b.called("extend")+b.called("release") != 0 || b.tel.total(t, "lock.held") != 0 {
-			t.Errorf("the backend was asked %v", b.backend.calls)
+		if b.called("extend")+b.called("release") != 0 || b.tel.Total(t, "lock.held") != 0 {
+			t.Errorf("the backend was asked %v", b.backend.Calls)
 		}
 	})
 }
@@ -479,7 +479,7 @@ func TestALockThatTheContextHoldsIsBusyAtOnce(t *testing.T) {
 					attempt{"release", "released", "", ""}, attempt{"release", "released", "", ""}))
 				want[attempt{"acquire", "contended", "", ""}] = 3
 				want[attempt{"acquire", "skipped", "", ""}] = 3
-				if got := b.tel.attempts(t); !equalCounts(got, want) {
+				if got := b.tel.Attempts(t); !equalCounts(got, want) {
 					t.Errorf("counted %v, want %v", got, want)
 				}
 				expectUsable(t, m)
@@ -571,7 +571,7 @@ func TestWhatTheContextDoesNotHoldIsNotBusy(t *testing.T) {
 	})
 	t.Run("the same key of another Locker", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, b *lab) {
-			elsewhere := newTarget(t, newLocker(t, memorybackend.New(), b.tel.options()...), "projects", "lock:projects:*")
+			elsewhere := newTarget(t, newLocker(t, memorybackend.New(), b.tel.Options()...), "projects", "lock:projects:*")
 			err := b.target.Mutex("7").Do(b.ctx, func(ctx context.Context) error {
 				ran, err := elsewhere.Mutex("7").TryDo(ctx, nothing)
 				if !ran {
@@ -589,7 +589,7 @@ func TestWhatTheContextDoesNotHoldIsNotBusy(t *testing.T) {
 // Outside of a bubble: the garbage collector keeps its own time.
 func TestAForgottenLeaseIsCountedOnceAndItsKeyLeftAlone(t *testing.T) {
 	b, x := newScripted(), newTelemetry()
-	l := newLocker(t, b, x.options()...)
+	l := newLocker(t, b, x.Options()...)
 	target := newTarget(t, l, "projects", "lock:projects:*", otellock.WithTTL(time.Hour))
 	ctx := context.Background()
 	func() {
@@ -612,12 +612,12 @@ func TestAForgottenLeaseIsCountedOnceAndItsKeyLeftAlone(t *testing.T) {
 	abandoned := attempt{"cleanup", "abandoned", "", ""}
 	eventually(t, "the forgotten lease is counted", func() bool {
 		runtime.GC()
-		return x.attempts(t)[abandoned] != 0
+		return x.Attempts(t)[abandoned] != 0
 	})
-	if got := x.attempts(t)[abandoned]; got != 1 || !kept.Protected() {
+	if got := x.Attempts(t)[abandoned]; got != 1 || !kept.Protected() {
 		t.Errorf("%d leases counted as abandoned, the kept one protected: %t", got, kept.Protected())
 	}
-	if got := x.total(t, "lock.held"); got != 1 {
+	if got := x.Total(t, "lock.held"); got != 1 {
 		t.Errorf("lock.held is %d, want 1 for the one that is kept", got)
 	}
 	if ran, err := target.Mutex("forgotten").TryDo(ctx, nothing); ran || err != nil {
@@ -626,7 +626,7 @@ func TestAForgottenLeaseIsCountedOnceAndItsKeyLeftAlone(t *testing.T) {
 	if err := kept.Release(ctx); err != nil {
 		t.Error(err)
 	}
-	if got := len(x.logs.all()); got != 0 {
+	if got := len(x.Logs.All()); got != 0 {
 		t.Errorf("%d records", got)
 	}
 }

@@ -15,14 +15,14 @@ import (
 // goes on in the caller's own span, with the caller's baggage.
 func TestSpansNestAsTheCallsDo(t *testing.T) {
 	tel, b := newTelemetry(), newScripted()
-	tracer := tel.tracers.Tracer("test")
+	tracer := tel.Tracers.Tracer("test")
 	inner := func(ctx context.Context, call func() error) error {
 		_, span := tracer.Start(ctx, "backend")
 		defer span.End()
 		return call()
 	}
-	b.acquire, b.extend, b.release = []fault{inner}, []fault{inner}, []fault{inner}
-	projects := declare(t, tel.locker(t, b), "projects")
+	b.OnAcquire, b.OnExtend, b.OnRelease = []fault{inner}, []fault{inner}, []fault{inner}
+	projects := declare(t, tel.Locker(t, b), "projects")
 
 	member, err := baggage.NewMember("tenant", "acme")
 	if err != nil {
@@ -48,11 +48,11 @@ func TestSpansNestAsTheCallsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var backends []trace.SpanID
-	for _, s := range tel.ended("backend") {
+	for _, s := range tel.Ended("backend") {
 		backends = append(backends, s.Parent().SpanID())
 	}
 	for i, name := range []string{"acquire projects", "extend projects", "release projects"} {
-		spans := tel.ended(name)
+		spans := tel.Ended(name)
 		if len(spans) != 1 || len(backends) != 3 {
 			t.Fatalf("%d spans %q and %d of the backend", len(spans), name, len(backends))
 		}
@@ -71,20 +71,20 @@ func TestSpansNestAsTheCallsDo(t *testing.T) {
 func TestSpanEventsCanBeTurnedOff(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		tel, b := newTelemetry(), newScripted()
-		l := tel.locker(t, b, otellock.WithSpanEvents(on))
-		b.acquire = []fault{answers(errRefused)}
+		l := tel.Locker(t, b, otellock.WithSpanEvents(on))
+		b.OnAcquire = []fault{answers(errRefused)}
 		if err := declare(t, l, "projects").Mutex("7").Do(t.Context(), nothing); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		span := tel.ended("acquire projects")[0]
+		span := tel.Ended("acquire projects")[0]
 		if got := len(span.Events()) == 1; got != on {
 			t.Errorf("WithSpanEvents(%t): the span has %d events", on, len(span.Events()))
 		}
-		if span.Status().Code != codes.Error || len(tel.warnings()) != 1 {
-			t.Errorf("WithSpanEvents(%t): status %v, %d warnings", on, span.Status(), len(tel.warnings()))
+		if span.Status().Code != codes.Error || len(tel.Warnings()) != 1 {
+			t.Errorf("WithSpanEvents(%t): status %v, %d warnings", on, span.Status(), len(tel.Warnings()))
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestAStuckSummaryHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newScripted()
-		l := newTelemetry().locker(t, b)
+		l := newTelemetry().Locker(t, b)
 		projects, invoices := declare(t, l, "projects"), declare(t, l, "invoices")
 		stuck := make(chan struct{})
 		bad := slog.New(handler{
@@ -46,7 +46,7 @@ func TestAStuckSummaryHoldsUpNoOther(t *testing.T) {
 func TestASummaryOnTheConsoleReadsLikeTheThrottles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newScripted()
-		l := newTelemetry().locker(t, b)
+		l := newTelemetry().Locker(t, b)
 		var stderr console
 		m := declare(t, l, "projects").Mutex("7").With(otellock.WithLogger(slog.New(stderr.handler())))
 		b.Fail(errRefused)

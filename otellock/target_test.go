@@ -10,7 +10,7 @@ import (
 // While a service moves from another library, old and new instances have to meet
 // on one key.
 func TestAnIDLocksTheKeyThatOtherCodeMakesOfIt(t *testing.T) {
-	locker := newLocker(t, memorybackend.New(), newTelemetry().options()...)
+	locker := newLocker(t, memorybackend.New(), newTelemetry().Options()...)
 	projects := newTarget(t, locker, "projects", "lock:projects:*")
 	for _, id := range []string{"eu:9", "{acme}:7", "50%", "a\x00b\xff", "%3A"} {
 		err := locker.UndeclaredMutex("lock:projects:"+id).Do(context.Background(), func(context.Context) error {

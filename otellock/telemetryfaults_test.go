@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"log/slog"
 	"maps"
+	"regexp"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,10 +23,10 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/otellock/otellock-go/internal/semconvregistry"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/otellock/observe"
+	"github.com/otellock/otellock-go/semconv/registry"
 )
 
 // A handler is a slog.Handler made of one function. What it does at INFO, the
@@ -201,7 +202,7 @@ func TestAnIllHandlerCostsReportsAndNeverTheLock(t *testing.T) {
 					x := newTelemetry()
 					l := use.expect(t, x, ill.waits, otellock.WithLogger(slog.New(h)))
 					closeWithin(t, l, stuckFor)
-					if got := x.reports(t); given != 1 || !maps.Equal(got, ill.reports) {
+					if got := x.Reports(t); given != 1 || !maps.Equal(got, ill.reports) {
 						t.Errorf("given %d records, reports %v; want 1 and %v", given, got, ill.reports)
 					}
 				})
@@ -226,7 +227,7 @@ func TestAnIllPipelineCostsReportsAndNeverTheLock(t *testing.T) {
 					if ill.noError {
 						delete(want, "dropped")
 					}
-					if got := x.reports(t); given != 1 || !maps.Equal(got, want) {
+					if got := x.Reports(t); given != 1 || !maps.Equal(got, want) {
 						t.Errorf("given %d records, reports %v; want 1 and %v", given, got, want)
 					}
 				})
@@ -240,7 +241,7 @@ func TestAnIllPipelineCostsReportsAndNeverTheLock(t *testing.T) {
 func (use failingUse) expect(t *testing.T, x *telemetry, waits time.Duration, opts ...otellock.Option) *otellock.Locker {
 	t.Helper()
 	b := memorybackend.New()
-	l, err := otellock.New(b, x.options(opts...)...)
+	l, err := otellock.New(b, x.Options(opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +295,7 @@ func TestAHandlerWhoseEnabledPanicsCostsTheReport(t *testing.T) {
 		x := newTelemetry()
 		l := failingUses[0].expect(t, x, 0, otellock.WithLogger(slog.New(illEnabled{})))
 		closeWithin(t, l, 0)
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"dropped": 1}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"dropped": 1}) {
 			t.Errorf("reports %v", got)
 		}
 	})
@@ -306,7 +307,7 @@ func TestAPipelineWhoseEnabledPanicsCostsTheReport(t *testing.T) {
 		l := failingUses[0].expect(t, x, 0, otellock.WithLoggerProvider(sdklog.NewLoggerProvider(
 			sdklog.WithProcessor(processor{enabled: func(log.Severity) bool { panic("Enabled is broken") }}))))
 		closeWithin(t, l, 0)
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"dropped": 1}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"dropped": 1}) {
 			t.Errorf("reports %v", got)
 		}
 	})
@@ -317,7 +318,7 @@ func TestTheCallerThatIsCancelledDoesNotWaitForAStuckHandler(t *testing.T) {
 		x := newTelemetry()
 		h := handler{warn: func(context.Context, slog.Record) error { time.Sleep(stuckFor); return nil }}
 		b := memorybackend.New()
-		l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+		l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 		m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 		b.Fail(errRefused)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -337,7 +338,7 @@ func TestAStuckHandlerHoldsUpOneCallAWindowAndTarget(t *testing.T) {
 		x := newTelemetry()
 		h := handler{warn: func(context.Context, slog.Record) error { time.Sleep(stuckFor); return nil }}
 		b := memorybackend.New()
-		l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+		l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 		m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 		b.Fail(errRefused)
 		start := time.Now()
@@ -350,7 +351,7 @@ func TestAStuckHandlerHoldsUpOneCallAWindowAndTarget(t *testing.T) {
 			t.Errorf("100 calls took %v, want 50ms for the first alone", took)
 		}
 		closeWithin(t, l, stuckFor)
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"emitted": 1, "suppressed": 99}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"emitted": 1, "suppressed": 99}) {
 			t.Errorf("reports %v", got)
 		}
 	})
@@ -363,7 +364,7 @@ func TestReportsBeyondTheSlotsAreDroppedWithoutAWait(t *testing.T) {
 		stuck := make(chan struct{})
 		h := handler{warn: func(context.Context, slog.Record) error { <-stuck; return nil }}
 		b := memorybackend.New()
-		l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+		l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 		b.Fail(errRefused)
 		start := time.Now()
 		for i := range slots + more {
@@ -375,12 +376,12 @@ func TestReportsBeyondTheSlotsAreDroppedWithoutAWait(t *testing.T) {
 		if took := time.Since(start); took != slots*50*time.Millisecond {
 			t.Errorf("took %v, want 50ms for each of the first %d alone", took, slots)
 		}
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"dropped": more}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"dropped": more}) {
 			t.Errorf("reports while stuck: %v", got)
 		}
 		close(stuck)
 		closeWithin(t, l, time.Second)
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"dropped": more, "emitted": slots}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"dropped": more, "emitted": slots}) {
 			t.Errorf("reports in the end: %v", got)
 		}
 	})
@@ -422,7 +423,7 @@ func TestAHandlerThatIsIllAtTheSummary(t *testing.T) {
 					x, seen, summaries := newTelemetry(), new(console), 0
 					h := handler{warn: seen.handle, info: func(context.Context, slog.Record) error { summaries++; return ill.info() }}
 					b := memorybackend.New()
-					l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+					l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 					m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 					failTwice := func() {
 						for range 2 {
@@ -468,7 +469,7 @@ func TestAHandlerThatIsStuckAtTheSummaryDoesNotHoldClosePastItsContext(t *testin
 				x, seen, stuck := newTelemetry(), new(console), make(chan struct{})
 				h := handler{warn: seen.handle, info: func(context.Context, slog.Record) error { <-stuck; return nil }}
 				b := memorybackend.New()
-				l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+				l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 				m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 				b.Fail(errRefused)
 				for range 2 {
@@ -513,7 +514,7 @@ func TestAHandlerThatLocksThroughOtellock(t *testing.T) {
 					}
 					return inner.Do(ctx, func(context.Context) error { inside++; return nil })
 				}}
-				l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+				l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 				inner = newTarget(t, l, "audit", "lock:audit:*").Mutex("7")
 				m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 				b.Fail(errRefused)
@@ -525,7 +526,7 @@ func TestAHandlerThatLocksThroughOtellock(t *testing.T) {
 					t.Errorf("took %v", took)
 				}
 				closeWithin(t, l, time.Second)
-				if got := x.reports(t); !maps.Equal(got, c.reports) || inside == 0 {
+				if got := x.Reports(t); !maps.Equal(got, c.reports) || inside == 0 {
 					t.Errorf("reports %v, ran inside %d times; want %v", got, inside, c.reports)
 				}
 			})
@@ -547,7 +548,7 @@ func TestAHandlerThatWaitsForTheVeryLockThatFailed(t *testing.T) {
 					inside = m.Do(ctx, nothing)
 					return inside
 				}}
-				l := newLocker(t, b, x.options(otellock.WithLogger(slog.New(h)))...)
+				l := newLocker(t, b, x.Options(otellock.WithLogger(slog.New(h)))...)
 				m = newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 				lease, err := m.Lock(context.Background())
 				if err != nil {
@@ -581,7 +582,7 @@ func TestAPipelineThatLocksThroughOtellockComesToAnEnd(t *testing.T) {
 					}
 					return m.Do(ctx, nothing)
 				}}
-				l := newLocker(t, b, x.options(otellock.WithLoggerProvider(
+				l := newLocker(t, b, x.Options(otellock.WithLoggerProvider(
 					sdklog.NewLoggerProvider(sdklog.WithProcessor(lockAgain))))...)
 				m = newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 				b.Fail(errRefused)
@@ -597,7 +598,7 @@ func TestAPipelineThatLocksThroughOtellockComesToAnEnd(t *testing.T) {
 				if fresh {
 					want = 32 // the slots: without a throttle behind the pipeline nothing else ends it
 				}
-				if got := x.reports(t); given != want || !maps.Equal(got, map[string]int64{"dropped": 1}) {
+				if got := x.Reports(t); given != want || !maps.Equal(got, map[string]int64{"dropped": 1}) {
 					t.Errorf("given %d records, reports %v; want %d and one dropped", given, got, want)
 				}
 			})
@@ -630,15 +631,15 @@ func TestAThrottleThatPanicsSuppressesNothing(t *testing.T) {
 					x := newTelemetry()
 					l := use.expect(t, x, 0, otellock.WithThrottle(throttle))
 					closeWithin(t, l, 0)
-					if got := len(x.warnings()); got != 1 {
+					if got := len(x.Warnings()); got != 1 {
 						t.Errorf("%s: %d warnings, want 1", use.name, got)
 					}
 				}
 				x, b := newTelemetry(), memorybackend.New()
-				l := newLocker(t, b, x.options(otellock.WithThrottle(throttle))...)
+				l := newLocker(t, b, x.Options(otellock.WithThrottle(throttle))...)
 				b.Fail(errRefused)
-				if err := l.UndeclaredMutex("lock:projects:7").Do(context.Background(), nothing); err != nil || len(x.warnings()) != 1 {
-					t.Errorf("KeyMutex: %v, %d warnings", err, len(x.warnings()))
+				if err := l.UndeclaredMutex("lock:projects:7").Do(context.Background(), nothing); err != nil || len(x.Warnings()) != 1 {
+					t.Errorf("KeyMutex: %v, %d warnings", err, len(x.Warnings()))
 				}
 			})
 		})
@@ -656,7 +657,7 @@ func TestAThrottleThatSuppressesIsAskedOnceForAFailureAndNothingIsBuilt(t *testi
 			return true
 		})
 		x, b := newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, x.options(otellock.WithThrottle(throttle))...)
+		l := newLocker(t, b, x.Options(otellock.WithThrottle(throttle))...)
 		for range 3 {
 			m := newTarget(t, l, "projects", "lock:projects:*", otellock.WithTTL(time.Minute)).Mutex("7")
 			b.Fail(errRefused)
@@ -671,7 +672,7 @@ func TestAThrottleThatSuppressesIsAskedOnceForAFailureAndNothingIsBuilt(t *testi
 		if want := map[string]int{"backend_error projects connection_refused": 3, "release_error projects lost": 3}; !maps.Equal(asked, want) {
 			t.Errorf("asked %v, want %v", asked, want)
 		}
-		if got, counted := x.warnings(), x.reports(t); len(got) != 0 || len(counted) != 0 {
+		if got, counted := x.Warnings(), x.Reports(t); len(got) != 0 || len(counted) != 0 {
 			t.Errorf("%d warnings, reports %v; the throttle's owner counts", len(got), counted)
 		}
 	})
@@ -680,9 +681,9 @@ func TestAThrottleThatSuppressesIsAskedOnceForAFailureAndNothingIsBuilt(t *testi
 func TestProvidersThatDoNothingChangeNoResult(t *testing.T) {
 	shutDown := newTelemetry()
 	for _, err := range []error{
-		shutDown.tracers.Shutdown(context.Background()),
-		shutDown.meters.Shutdown(context.Background()),
-		shutDown.loggers.Shutdown(context.Background()),
+		shutDown.Tracers.Shutdown(context.Background()),
+		shutDown.Meters.Shutdown(context.Background()),
+		shutDown.Loggers.Shutdown(context.Background()),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -694,7 +695,7 @@ func TestProvidersThatDoNothingChangeNoResult(t *testing.T) {
 			otellock.WithMeterProvider(metricnoop.NewMeterProvider()),
 			otellock.WithLoggerProvider(lognoop.NewLoggerProvider()),
 		},
-		"shut down": shutDown.options(),
+		"shut down": shutDown.Options(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -746,16 +747,20 @@ func TestAnInstrumentThatTheMeterRefusesIsReportedAndChangesNoResult(t *testing.
 	}))
 	t.Cleanup(func() { otel.SetErrorHandler(old) })
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocker(t, memorybackend.New(), newTelemetry().options(otellock.WithMeterProvider(refusingMeters{}))...)
+		l := newLocker(t, memorybackend.New(), newTelemetry().Options(otellock.WithMeterProvider(refusingMeters{}))...)
 		expectUsable(t, newTarget(t, l, "projects", "lock:projects:*").Mutex("1"))
 	})
-	registry, err := semconvregistry.Default()
+	source, err := registry.Files.ReadFile("metrics.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range registry.Metrics {
-		if !slices.Contains(refused, m.Name) {
-			t.Errorf("nobody was told that %s is refused, only %v", m.Name, refused)
+	defined := regexp.MustCompile(`(?m)^ *metric_name: (\S+)$`).FindAllSubmatch(source, -1)
+	if len(defined) == 0 {
+		t.Fatal("the registry defines no metric")
+	}
+	for _, m := range defined {
+		if name := string(m[1]); !slices.Contains(refused, name) {
+			t.Errorf("nobody was told that %s is refused, only %v", name, refused)
 		}
 	}
 }
@@ -763,10 +768,10 @@ func TestAnInstrumentThatTheMeterRefusesIsReportedAndChangesNoResult(t *testing.
 func TestALockOutlivesItsProviders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, b := newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, x.options()...)
+		l := newLocker(t, b, x.Options()...)
 		m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 		err := m.Do(context.Background(), func(context.Context) error {
-			return errors.Join(x.tracers.Shutdown(context.Background()), x.meters.Shutdown(context.Background()), x.loggers.Shutdown(context.Background()))
+			return errors.Join(x.Tracers.Shutdown(context.Background()), x.Meters.Shutdown(context.Background()), x.Loggers.Shutdown(context.Background()))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -776,7 +781,7 @@ func TestALockOutlivesItsProviders(t *testing.T) {
 		if err := m.Do(context.Background(), func(context.Context) error { return errOwn }); err != errOwn {
 			t.Error(err)
 		}
-		if got := len(x.logs.all()); got != 0 {
+		if got := len(x.Logs.All()); got != 0 {
 			t.Errorf("%d records after the shutdown", got)
 		}
 	})
@@ -787,7 +792,7 @@ func TestAReplacedLoggerProviderGetsTheNextRecord(t *testing.T) {
 		stderr := new(console)
 		setDefault(t, stderr.handler())
 		first, second, b := newTelemetry(), newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, otellock.WithTracerProvider(first.tracers), otellock.WithMeterProvider(first.meters))
+		l := newLocker(t, b, otellock.WithTracerProvider(first.Tracers), otellock.WithMeterProvider(first.Meters))
 		m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 		b.Fail(errRefused)
 		fail := func(want ...int) {
@@ -795,18 +800,18 @@ func TestAReplacedLoggerProviderGetsTheNextRecord(t *testing.T) {
 			if err := m.Do(context.Background(), nothing); err != nil {
 				t.Fatal(err)
 			}
-			if got := []int{len(first.warnings()), len(second.warnings()), len(stderr.all())}; fmt.Sprint(got) != fmt.Sprint(want) {
+			if got := []int{len(first.Warnings()), len(second.Warnings()), len(stderr.all())}; fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("first provider, second, console: %v; want %v", got, want)
 			}
 		}
 		setGlobalLogs(t, lognoop.NewLoggerProvider())
 		fail(0, 0, 1)
-		setGlobalLogs(t, first.loggers)
+		setGlobalLogs(t, first.Loggers)
 		fail(1, 0, 1)
 		fail(2, 0, 1)
-		setGlobalLogs(t, second.loggers)
+		setGlobalLogs(t, second.Loggers)
 		fail(2, 1, 1)
-		if err := second.loggers.Shutdown(context.Background()); err != nil {
+		if err := second.Loggers.Shutdown(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -825,7 +830,7 @@ func TestAPipelineThatFiltersWarningsIsHonoured(t *testing.T) {
 					enabled: func(s log.Severity) bool { return s >= log.SeverityFatal4 },
 				}))
 				x := newTelemetry()
-				opts := []otellock.Option{otellock.WithTracerProvider(x.tracers), otellock.WithMeterProvider(x.meters)}
+				opts := []otellock.Option{otellock.WithTracerProvider(x.Tracers), otellock.WithMeterProvider(x.Meters)}
 				if explicit {
 					opts = append(opts, otellock.WithLoggerProvider(filter))
 				} else {
@@ -840,7 +845,7 @@ func TestAPipelineThatFiltersWarningsIsHonoured(t *testing.T) {
 				if got := stderr.levels(); given != 0 || len(got) != 0 {
 					t.Errorf("the pipeline got %d records, the console %v", given, got)
 				}
-				if got := x.reports(t); len(got) != 0 {
+				if got := x.Reports(t); len(got) != 0 {
 					t.Errorf("reports %v: what nobody wants is no report", got)
 				}
 			})
@@ -854,7 +859,7 @@ func TestWithoutAPipelineTheConsoleGetsOneWarningAMinute(t *testing.T) {
 		stderr := new(console)
 		setDefault(t, stderr.handler())
 		x, b := newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, otellock.WithTracerProvider(x.tracers), otellock.WithMeterProvider(x.meters))
+		l := newLocker(t, b, otellock.WithTracerProvider(x.Tracers), otellock.WithMeterProvider(x.Meters))
 		projects := newTarget(t, l, "projects", "lock:projects:*")
 		mails := newTarget(t, l, "mails", "lock:mails:*")
 		b.Fail(errRefused)
@@ -892,7 +897,7 @@ func TestWithoutAPipelineTheConsoleGetsOneWarningAMinute(t *testing.T) {
 		if got, want := fmt.Sprint(stderr.levels()), "[WARN 0 WARN 59 WARN 59 WARN 0 INFO 29 WARN 0 INFO 2]"; got != want {
 			t.Errorf("records after Close %v, want %v", got, want)
 		}
-		if got := x.reports(t); !maps.Equal(got, map[string]int64{"emitted": 5, "suppressed": 149}) {
+		if got := x.Reports(t); !maps.Equal(got, map[string]int64{"emitted": 5, "suppressed": 149}) {
 			t.Errorf("reports %v; want one for each of 154 failures", got)
 		}
 	})
@@ -902,7 +907,7 @@ func TestTheConsoleIsTheDefaultLoggerOfThatTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		setGlobalLogs(t, lognoop.NewLoggerProvider())
 		x, b := newTelemetry(), memorybackend.New()
-		l := newLocker(t, b, otellock.WithTracerProvider(x.tracers), otellock.WithMeterProvider(x.meters))
+		l := newLocker(t, b, otellock.WithTracerProvider(x.Tracers), otellock.WithMeterProvider(x.Meters))
 		m := newTarget(t, l, "projects", "lock:projects:*").Mutex("7")
 		b.Fail(errRefused)
 		consoles := []*console{new(console), new(console)}
@@ -926,7 +931,7 @@ func TestALoggerThatTakesNoWarningsIsAskedAndGivenNothing(t *testing.T) {
 		x := newTelemetry()
 		l := failingUses[0].expect(t, x, 0, otellock.WithLogger(slog.New(slog.DiscardHandler)))
 		closeWithin(t, l, 0)
-		if got, records := x.reports(t), x.logs.all(); len(got) != 0 || len(records) != 0 {
+		if got, records := x.Reports(t), x.Logs.All(); len(got) != 0 || len(records) != 0 {
 			t.Errorf("reports %v, and %d records went to the pipeline instead", got, len(records))
 		}
 	})

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
-	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/otellock/otellock-go/exporter/throttle"
 	"github.com/otellock/otellock-go/otellock"
 )
 
@@ -50,7 +46,7 @@ func TestTracingThatPanicsChangesNeitherFnNorTheReleaseNorTheCounts(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			tel, b := newTelemetry(), newScripted()
 			tracers := sdktrace.NewTracerProvider(sdktrace.WithSampler(broken), sdktrace.WithSpanProcessor(broken))
-			l, err := otellock.New(b, tel.options(otellock.WithTracerProvider(tracers))...)
+			l, err := otellock.New(b, tel.Options(otellock.WithTracerProvider(tracers))...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +61,7 @@ func TestTracingThatPanicsChangesNeitherFnNorTheReleaseNorTheCounts(t *testing.T
 			if err := do(); err != nil {
 				t.Errorf("Do = %v", err)
 			}
-			b.extend, b.release = []fault{answers(errRefused)}, []fault{answers(errRefused)}
+			b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)}
 			if err := do(); !errors.Is(err, otellock.ErrBackend) {
 				t.Errorf("Do with a failing backend = %v", err)
 			}
@@ -80,50 +76,15 @@ func TestTracingThatPanicsChangesNeitherFnNorTheReleaseNorTheCounts(t *testing.T
 				{"release", "release_error", "connection_refused", "open"}: 1,
 				{"cleanup", "cleaned", "", ""}:                             1,
 			}
-			if got := tel.attempts(t); ran != 2 || !maps.Equal(got, want) {
+			if got := tel.Attempts(t); ran != 2 || !maps.Equal(got, want) {
 				t.Errorf("ran %d times, counted\n%v\nwant\n%v", ran, got, want)
 			}
-			if held := tel.total(t, "lock.held"); held != 0 {
+			if held := tel.Total(t, "lock.held"); held != 0 {
 				t.Errorf("lock.held = %d", held)
 			}
-			if n := len(tel.warnings()); n != 2 {
+			if n := len(tel.Warnings()); n != 2 {
 				t.Errorf("%d warnings, want 2", n)
 			}
 		})
-	}
-}
-
-// exitingProcessor ends the goroutine that gives it a record.
-type exitingProcessor struct{ processor }
-
-func (exitingProcessor) OnEmit(context.Context, *sdklog.Record) error { runtime.Goexit(); return nil }
-
-func TestAProcessorThatExitsBehindTheThrottleCountsAFailureOnce(t *testing.T) {
-	tel := newTelemetry()
-	held, err := throttle.NewProcessorWith([]throttle.Option{throttle.WithMeterProvider(tel.meters)}, exitingProcessor{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipeline := sdklog.NewLoggerProvider(sdklog.WithProcessor(held))
-	b := newScripted()
-	l, err := otellock.New(b, tel.options(otellock.WithLoggerProvider(pipeline), otellock.WithThrottle(held))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.acquire = []fault{answers(errRefused)}
-	if err := declare(t, l, "projects").Mutex("7").Do(t.Context(), nothing); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	var reports int64
-	for result, n := range tel.reports(t) {
-		if strings.TrimSpace(result) != "" {
-			reports += n
-		}
-	}
-	if reports != 1 {
-		t.Errorf("lock.reports counts the failure %d times: %v", reports, tel.reports(t))
 	}
 }

@@ -12,4 +12,4 @@
 // values that locks give it.
 package semconv
 
-//go:generate go run ./internal/gen
+//go:generate go run ../internal/semconvregistry/gen

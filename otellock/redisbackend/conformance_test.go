@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/backendtest"
@@ -42,13 +41,6 @@ func TestConformanceOnAClientWithDefaultRetries(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client()
 	backendtest.Run(t, func(t testing.TB) otellock.Backend { return newBackend(t, rdb) })
-}
-
-func TestConformanceOnAnEmbeddedServer(t *testing.T) {
-	t.Parallel()
-	server := miniredis.RunT(t)
-	backendtest.Run(t, func(t testing.TB) otellock.Backend { return newBackend(t, client(t, server.Addr())) },
-		backendtest.WithFastForward(server.FastForward))
 }
 
 func TestConformanceOnACluster(t *testing.T) {

@@ -3,97 +3,17 @@ package redisbackend_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
-	"github.com/otellock/otellock-go/otellock/memorybackend"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
 )
-
-// attempt is the Locker's default attempt timeout, and late what a loaded
-// machine may add to it.
-const (
-	attempt = 250 * time.Millisecond
-	late    = time.Second
-)
-
-var claim = otellock.Claim{Key: "key-marker", Token: "token-marker", TTL: time.Minute}
-
-// operations calls every method with the attempt's deadline and gives the errors.
-func operations(b otellock.Backend) map[string]error {
-	in := func(f func(context.Context) error) error {
-		ctx, cancel := context.WithTimeout(context.Background(), attempt)
-		defer cancel()
-		return f(ctx)
-	}
-	return map[string]error{
-		"Acquire": in(func(ctx context.Context) error {
-			_, err := b.Acquire(ctx, claim)
-			return err
-		}),
-		"Acquire, again": in(func(ctx context.Context) error {
-			_, err := b.Acquire(ctx, again(claim))
-			return err
-		}),
-		"Extend":  in(func(ctx context.Context) error { return b.Extend(ctx, claim) }),
-		"Release": in(func(ctx context.Context) error { return b.Release(ctx, claim) }),
-	}
-}
-
-// checkClass checks the class that the Locker gives the error, and that its text
-// is made of constants and the raw cause is reachable only by unwrapping.
-func checkClass(t *testing.T, operation string, err error, class string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error, want %s", operation, class)
-		return
-	}
-	if got := classOf(t, err); got != class {
-		t.Errorf("%s: class %s of %v, want %s", operation, got, errors.Unwrap(err), class)
-	}
-	want := "redisbackend: the command failed"
-	var own interface{ ErrorType() string }
-	if errors.As(err, &own) {
-		want = "redisbackend: " + own.ErrorType()
-	}
-	if got := err.Error(); got != want {
-		t.Errorf("%s: text %q, want %q", operation, got, want)
-	}
-	if errors.Unwrap(err) == nil {
-		t.Errorf("%s: the cause is lost", operation)
-	}
-}
-
-// classOf returns what the Locker makes of an error of its backend.
-func classOf(t *testing.T, err error) string {
-	t.Helper()
-	b := memorybackend.New()
-	b.Fail(err)
-	locker, newErr := otellock.New(b, otellock.WithFailClosed(true), otellock.WithLogger(slog.New(slog.DiscardHandler)))
-	if newErr != nil {
-		t.Fatal(newErr)
-	}
-	defer locker.Close(context.Background())
-	target, targetErr := locker.Target("t", "t")
-	if targetErr != nil {
-		t.Fatal(targetErr)
-	}
-	_, _, tryErr := target.Mutex().TryLock(context.Background())
-	var failed *otellock.Error
-	if !errors.As(tryErr, &failed) {
-		t.Fatalf("TryLock: %v", tryErr)
-	}
-	return failed.Type
-}
 
 func checkClasses(t *testing.T, b otellock.Backend, class string) {
 	t.Helper()
@@ -189,45 +109,6 @@ func TestRefusalsOfARealServerAreClassedByTheirCode(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-}
-
-func TestWhateverAServerSaysItsClassIsOfTheList(t *testing.T) {
-	server := miniredis.RunT(t)
-	b := newBackend(t, client(t, server.Addr()))
-	if _, err := b.Acquire(t.Context(), claim); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct{ text, class string }{
-		{"LOADING Redis is loading the dataset in memory", "LOADING"},
-		{"CLUSTERDOWN The cluster is down", "CLUSTERDOWN"},
-		{"MISCONF Redis is configured to save RDB snapshots", "MISCONF"},
-		{"TRYAGAIN Multiple keys request during rehashing of slot", "TRYAGAIN"},
-		{"DENIED Redis is running in protected mode", "DENIED"},
-		{"ERR max number of clients reached", "ERR"},
-		{"ERR key-marker token-marker", "ERR"},
-		{"-READONLY You can't write against a read only replica.", "READONLY"}, // Redis 6, from a script
-		{"READONLY", "READONLY"},
-		{"key-marker token-marker", "_OTHER"},
-		{"KEYMARKER token-marker", "_OTHER"},
-		{"timeout token-marker", "_OTHER"},
-		{"stolen token-marker", "_OTHER"},
-		{"_OTHER", "_OTHER"},
-		{"READONLYkey-marker", "_OTHER"},
-		{" ", "_OTHER"},
-		{strings.Repeat("A", 100), "_OTHER"},
-	} {
-		t.Run(test.text, func(t *testing.T) {
-			server.SetError(test.text)
-			defer server.SetError("")
-			for operation, err := range operations(b) {
-				checkClass(t, operation, err, test.class)
-				var answer redis.Error
-				if !errors.As(err, &answer) || !strings.HasPrefix(answer.Error(), test.text) {
-					t.Errorf("%s: the server's answer is not reachable from %v", operation, err)
-				}
-			}
-		})
-	}
 }
 
 func TestFaultsOfTheClientAndTheNetworkAreClassed(t *testing.T) {

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"context"
@@ -74,7 +74,7 @@ func TestACancellationDuringABlackHoleIsNoFailureOfTheBackend(t *testing.T) {
 		within(t, "the acquire", got.acquiring, attemptTimeout)
 		w.drainInFault()
 		wantAttempts(t, w.seen,
-			attempt{operation: "acquire", outcome: "canceled"}, someCleanup)
+			attempt{"acquire", "canceled"}, someCleanup)
 		wantSilence(t, w.seen)
 	})
 }
@@ -92,7 +92,7 @@ func TestACallThatHasEndedBeforeItBeginsSendsNothing(t *testing.T) {
 		}
 		wantError(t, got.err, context.Canceled, "acquire", "canceled")
 		w.drain()
-		wantAttempts(t, w.seen, attempt{operation: "acquire", outcome: "canceled"})
+		wantAttempts(t, w.seen, attempt{"acquire", "canceled"})
 		wantSilence(t, w.seen)
 	})
 }
@@ -109,7 +109,7 @@ func TestAReleaseOutlivesItsCallersContext(t *testing.T) {
 		}
 		w.drain()
 		wantAttempts(t, w.seen,
-			attempt{operation: "acquire", outcome: "acquired"}, attempt{operation: "release", outcome: "released"})
+			attempt{"acquire", "acquired"}, attempt{"release", "released"})
 		wantSilence(t, w.seen)
 		w.keyIsGone()
 	})

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 					if !lease.Protected() {
 						t.Error("the lease is not protected any more; nobody knows that it is lost")
 					}
-					ok := attempt{operation: "acquire", outcome: "acquired"}
+					ok := attempt{"acquire", "acquired"}
 					if fault.errorType == "" {
 						if err != nil || !lease.Deadline().After(before) {
 							t.Errorf("Extend: %v, the deadline moved by %v", err, lease.Deadline().Sub(before))
@@ -58,8 +58,8 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 							t.Errorf("Release: %v", err)
 						}
 						w.drain()
-						wantAttempts(t, w.seen, ok, attempt{operation: "extend", outcome: "extended"},
-							attempt{operation: "release", outcome: "released"})
+						wantAttempts(t, w.seen, ok, attempt{"extend", "extended"},
+							attempt{"release", "released"})
 						wantSilence(t, w.seen)
 						return
 					}
@@ -68,7 +68,7 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 						t.Errorf("the deadline moved by %v", lease.Deadline().Sub(before))
 					}
 					failed := attempt{"extend", "extend_error", fault.errorType, "closed"}
-					eventually(t, "it is reported", func() bool { return len(w.seen.logs.all()) == 1 })
+					eventually(t, "it is reported", func() bool { return len(w.seen.Logs.All()) == 1 })
 					wantAttempts(t, w.seen, ok, failed)
 					wantOneWarning(t, w, failed, "wait", "lock backend failed: the lease of projects was not extended")
 
@@ -76,7 +76,7 @@ func TestExtendWhenTheBackendFails(t *testing.T) {
 					wantError(t, lease.Release(t.Context()), otellock.ErrBackend, "release", fault.errorType)
 					w.drainInFault()
 					wantAttempts(t, w.seen, ok, failed, attempt{"release", "release_error", fault.errorType, policy}, someCleanup)
-					if n := len(w.seen.warnings()); n != 2 {
+					if n := len(w.seen.Warnings()); n != 2 {
 						t.Errorf("%d warnings, want 2", n)
 					}
 					wantAtRest(t, w.seen)
@@ -136,7 +136,7 @@ func TestALossThatExtendFindsIsReportedOnce(t *testing.T) {
 
 				w.drain()
 				found := attempt{"extend", "extend_error", loss.errorType, "closed"}
-				wantAttempts(t, w.seen, attempt{operation: "acquire", outcome: "acquired"}, found,
+				wantAttempts(t, w.seen, attempt{"acquire", "acquired"}, found,
 					attempt{"release", "release_error", loss.errorType, policy})
 				wantOneWarning(t, w, found, way.mode, loss.body)
 				wantAtRest(t, w.seen)

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"bytes"
@@ -122,7 +122,7 @@ func newWire(t testing.TB, server *redistest.Server, opts ...otellock.LockOption
 	}
 	warm(t, backend)
 
-	w.locker, err = otellock.New(backend, w.seen.options(otellock.WithTTL(longTTL))...)
+	w.locker, err = otellock.New(backend, w.seen.Options(otellock.WithTTL(longTTL))...)
 	if err != nil {
 		t.Fatal(err)
 	}

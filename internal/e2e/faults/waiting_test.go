@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func (w *wire) takeBusy(ctx context.Context, way way, m otellock.Mutex, meddle f
 	stolen(w)
 	result := make(chan trial, 1)
 	go func() { result <- w.takeWith(ctx, way, m, func(context.Context) {}) }()
-	eventually(w.t, "it waits", func() bool { return w.seen.total(w.t, "lock.waiting") == 1 })
+	eventually(w.t, "it waits", func() bool { return w.seen.Total(w.t, "lock.waiting") == 1 })
 	meddle()
 	return <-result
 }
@@ -52,8 +52,8 @@ func TestOneErrorAfterContendedRepliesIsAbsorbed(t *testing.T) {
 						got.ran, got.protected, got.err, got.released)
 				}
 				w.drain()
-				wantAttempts(t, w.seen, attempt{operation: "acquire", outcome: "acquired"},
-					attempt{operation: "release", outcome: "released"}, attempt{operation: "cleanup", outcome: "cleaned"})
+				wantAttempts(t, w.seen, attempt{"acquire", "acquired"},
+					attempt{"release", "released"}, attempt{"cleanup", "cleaned"})
 				wantSilence(t, w.seen)
 				wantAtRest(t, w.seen)
 				w.keyIsGone()
@@ -97,9 +97,9 @@ func TestTheSecondErrorAfterContendedRepliesIsAFailure(t *testing.T) {
 				}
 				w.drainInFault()
 				failed := attempt{"acquire", "backend_error", fault.errorType, policy}
-				counted := w.seen.attempts(t)
+				counted := w.seen.Attempts(t)
 				for a := range counted {
-					if a.operation == "cleanup" { // also of an attempt that was under way when the wire broke
+					if a.Operation() == "cleanup" { // also of an attempt that was under way when the wire broke
 						delete(counted, a)
 					}
 				}
@@ -108,7 +108,7 @@ func TestTheSecondErrorAfterContendedRepliesIsAFailure(t *testing.T) {
 				}
 				wantOneWarning(t, w, failed, way.mode, body)
 				wantAtRest(t, w.seen)
-				if retries := w.seen.warnings()[0]["lock.retries"]; retries == int64(0) {
+				if retries := w.seen.Warnings()[0]["lock.retries"]; retries == int64(0) {
 					t.Error("lock.retries is 0 after contended replies")
 				}
 			})
@@ -136,7 +136,7 @@ func TestABusyLockOnASlowWireIsContentionAndNoFailure(t *testing.T) {
 		}
 		within(t, "the acquire", got.acquiring, wait+attemptTimeout)
 		w.drain()
-		wantAttempts(t, w.seen, attempt{operation: "acquire", outcome: outcome})
+		wantAttempts(t, w.seen, attempt{"acquire", outcome})
 		wantSilence(t, w.seen)
 		wantAtRest(t, w.seen)
 	})
@@ -170,9 +170,9 @@ func TestACallerThatGivesUpWhileWaitingIsNoFailure(t *testing.T) {
 				wantError(t, got.err, row.end, "acquire", "canceled")
 				within(t, "to give up", got.acquiring, time.Second+attemptTimeout)
 				w.drain()
-				counted := w.seen.attempts(t)
-				delete(counted, attempt{operation: "cleanup", outcome: "cleaned"}) // of a last attempt that the end cut
-				if want := map[attempt]int64{{operation: "acquire", outcome: "canceled"}: 1}; !maps.Equal(counted, want) {
+				counted := w.seen.Attempts(t)
+				delete(counted, attempt{"cleanup", "cleaned"}) // of a last attempt that the end cut
+				if want := map[attempt]int64{{"acquire", "canceled"}: 1}; !maps.Equal(counted, want) {
 					t.Errorf("counted %v, want %v", counted, want)
 				}
 				wantSilence(t, w.seen)
@@ -205,9 +205,9 @@ func TestACallersDeadlineOnABusyLockAndASlowWireIsNoOutage(t *testing.T) {
 	group.Wait()
 	w.drain()
 	if n := beside.Load(); n != 0 {
-		t.Errorf("%d of %d calls ran their work beside the live holder: %v", n, callers*calls, w.seen.attempts(t))
+		t.Errorf("%d of %d calls ran their work beside the live holder: %v", n, callers*calls, w.seen.Attempts(t))
 	}
-	if n := len(w.seen.warnings()); n != 0 {
+	if n := len(w.seen.Warnings()); n != 0 {
 		t.Errorf("%d warnings, want none", n)
 	}
 }

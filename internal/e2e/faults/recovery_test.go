@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"context"
@@ -52,11 +52,11 @@ func TestAfterAnOutageLocksProtectAgain(t *testing.T) {
 			})
 			w.drain()
 			wantAtRest(t, w.seen)
-			counted := w.seen.attempts(t)
-			if n := counted[attempt{operation: "acquire", outcome: "acquired"}]; n != 1 {
+			counted := w.seen.Attempts(t)
+			if n := counted[attempt{"acquire", "acquired"}]; n != 1 {
 				t.Errorf("%d acquired, want 1: %v", n, counted)
 			}
-			if n := counted[attempt{operation: "release", outcome: "released"}]; n != 1 {
+			if n := counted[attempt{"release", "released"}]; n != 1 {
 				t.Errorf("%d released, want 1: %v", n, counted)
 			}
 		})
@@ -100,9 +100,9 @@ func TestALostGrantDoesNotBlockTheNextContender(t *testing.T) {
 				first.drain()
 				next.drain()
 				wantAttempts(t, first.seen, attempt{"acquire", "backend_error", loss.errorType, "open"},
-					attempt{operation: "cleanup", outcome: "cleaned"})
+					attempt{"cleanup", "cleaned"})
 				wantAttempts(t, next.seen,
-					attempt{operation: "acquire", outcome: "acquired"}, attempt{operation: "release", outcome: "released"})
+					attempt{"acquire", "acquired"}, attempt{"release", "released"})
 				wantSilence(t, next.seen)
 			})
 		})
@@ -121,7 +121,7 @@ func TestTheCleanupOfALostGrantNeverTakesAnothersLock(t *testing.T) {
 	<-done
 	w.drain()
 	wantAttempts(t, w.seen,
-		attempt{"acquire", "backend_error", "timeout", "open"}, attempt{operation: "cleanup", outcome: "cleaned"})
+		attempt{"acquire", "backend_error", "timeout", "open"}, attempt{"cleanup", "cleaned"})
 	if token, err := w.side.Get(t.Context(), w.key).Result(); err != nil || token != anothersToken {
 		t.Errorf("the other holder's key holds %q, %v", token, err)
 	}
@@ -143,11 +143,11 @@ func TestAnOutageCostsEachCallOneAttemptAndNoMore(t *testing.T) {
 	}
 	w.drainInFault()
 	var failed int64
-	for a, n := range w.seen.attempts(t) {
-		if a.operation == "acquire" {
+	for a, n := range w.seen.Attempts(t) {
+		if a.Operation() == "acquire" {
 			failed += n
 		}
-		if a.operation == "acquire" && a.outcome != "backend_error" {
+		if a.Operation() == "acquire" && a.Outcome() != "backend_error" {
 			t.Errorf("counted %d of %v", n, a)
 		}
 	}

@@ -1,4 +1,4 @@
-package semconv_test
+package semconvregistry_test
 
 import (
 	"os"
@@ -108,7 +108,7 @@ func TestOnlyTheRegistrysErrorTypesAreErrorTypes(t *testing.T) {
 }
 
 func TestTheSchemaURLIsThatOfAFileInThisModule(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("schemas", path.Base(semconv.SchemaURL)))
+	text, err := os.ReadFile(filepath.Join("..", "..", "semconv", "schemas", path.Base(semconv.SchemaURL)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"testing"
@@ -65,7 +65,7 @@ func TestABackendThatFailsAtAcquire(t *testing.T) {
 				wantAttempts(t, w.seen, failed, fault.cleanup)
 				wantOneWarning(t, w, failed, way.mode, body)
 				wantAtRest(t, w.seen)
-				if times := w.seen.histogram(t, "lock.acquire.duration"); len(times) != 1 || times[0].Count != 1 ||
+				if times := w.seen.Histogram(t, "lock.acquire.duration"); len(times) != 1 || times[0].Count != 1 ||
 					text(times[0].Attributes, "lock.outcome") != "backend_error" {
 					t.Errorf("lock.acquire.duration: %v, want one backend_error", times)
 				}

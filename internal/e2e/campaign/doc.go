@@ -3,7 +3,7 @@
 // through a wire of their own, breaks the wire or the server in one or two ways,
 // mends it, and holds what happened against what the lock promises.
 //
-//	go test ./internal/campaign -run TestCampaign -runs 300 -seed 1
+//	go test ./internal/e2e/campaign -run TestCampaign -runs 300 -seed 1
 //
 // A seed fixes the faults and the programs, not the scheduling: a run that failed
 // fails again often, not always. To repeat one, use -seed N -runs 1.

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"context"
@@ -166,10 +166,10 @@ func wantAttempts(t testing.TB, seen *telemetry, want ...attempt) {
 			once[a]++
 		}
 	}
-	got := seen.attempts(t)
+	got := seen.Attempts(t)
 	if once[someCleanup] > 0 {
 		for a, n := range got {
-			if a.operation == "cleanup" {
+			if a.Operation() == "cleanup" {
 				delete(got, a)
 				got[someCleanup] += n
 			}
@@ -182,13 +182,13 @@ func wantAttempts(t testing.TB, seen *telemetry, want ...attempt) {
 
 // someCleanup is a cleanup in a fault that lasts: how far it has come when Close
 // gives up is a matter of time.
-var someCleanup = attempt{operation: "cleanup", outcome: "any"}
+var someCleanup = attempt{"cleanup", "any"}
 
 // wantAtRest checks that nothing is held and nobody waits any more.
 func wantAtRest(t testing.TB, seen *telemetry) {
 	t.Helper()
 	for _, gauge := range []string{"lock.held", "lock.waiting"} {
-		if n := seen.total(t, gauge); n != 0 {
+		if n := seen.Total(t, gauge); n != 0 {
 			t.Errorf("%s is %d at the end, want 0", gauge, n)
 		}
 	}
@@ -197,10 +197,10 @@ func wantAtRest(t testing.TB, seen *telemetry) {
 // wantSilence checks that nothing was reported: no record, no span that failed.
 func wantSilence(t testing.TB, seen *telemetry) {
 	t.Helper()
-	if records := seen.logs.all(); len(records) != 0 {
+	if records := seen.Logs.All(); len(records) != 0 {
 		t.Errorf("%d records, want none; the first: %v", len(records), recordAttributes(records[0]))
 	}
-	for _, span := range seen.spans.Ended() {
+	for _, span := range seen.Spans.Ended() {
 		if span.Status().Code == codes.Error || len(span.Events()) != 0 {
 			t.Errorf("span %q has status %v and %d events, want none", span.Name(), span.Status(), len(span.Events()))
 		}
@@ -218,33 +218,33 @@ var events = map[string]string{
 // of the operation, to which the record is correlated.
 func wantOneWarning(t testing.TB, w *wire, failed attempt, mode, body string) {
 	t.Helper()
-	records := w.seen.logs.all()
-	if len(records) != 1 || len(w.seen.warnings()) != 1 {
-		t.Fatalf("%d records, %d of them WARN, want one", len(records), len(w.seen.warnings()))
+	records := w.seen.Logs.All()
+	if len(records) != 1 || len(w.seen.Warnings()) != 1 {
+		t.Fatalf("%d records, %d of them WARN, want one", len(records), len(w.seen.Warnings()))
 	}
-	event := events[failed.operation]
+	event := events[failed.Operation()]
 	host, port := w.address()
 	common := map[string]any{
 		"lock.action":         strings.TrimPrefix(event, "lock."),
 		"lock.target":         "projects",
 		"lock.key_pattern":    "lock:projects:*",
-		"lock.operation.name": failed.operation,
+		"lock.operation.name": failed.Operation(),
 		"lock.mode":           mode,
-		"lock.outcome":        failed.outcome,
-		"lock.failure_policy": failed.policy,
+		"lock.outcome":        failed.Outcome(),
+		"lock.failure_policy": failed.Policy(),
 		"lock.backend.name":   "redis",
-		"error.type":          failed.errorType,
+		"error.type":          failed.ErrorType(),
 	}
 	record := maps.Clone(common)
 	maps.Copy(record, map[string]any{
 		"otel.event.name":   event,
 		"exception.type":    "*otellock.Error",
-		"exception.message": "otellock: " + failed.operation + " projects: " + failed.errorType,
+		"exception.message": "otellock: " + failed.Operation() + " projects: " + failed.ErrorType(),
 		"server.address":    host,
 		"server.port":       port,
 	})
 	measured := []string{"lock.ttl", "lock.retries"}
-	if failed.operation != "acquire" {
+	if failed.Operation() != "acquire" {
 		measured = append(measured, "lock.hold.duration")
 	}
 	where := []string{"exception.stacktrace", "code.function.name", "code.file.path", "code.line.number"}
@@ -258,16 +258,16 @@ func wantOneWarning(t testing.TB, w *wire, failed attempt, mode, body string) {
 		t.Errorf("code.function.name is %q, not the caller", name)
 	}
 
-	spans := w.seen.ended(failed.operation + " projects")
+	spans := w.seen.Ended(failed.Operation() + " projects")
 	if len(spans) != 1 {
 		t.Fatalf("%d spans of the operation, want one", len(spans))
 	}
 	span := spans[0]
-	if got := span.Status(); got.Code != codes.Error || got.Description != failed.errorType {
+	if got := span.Status(); got.Code != codes.Error || got.Description != failed.ErrorType() {
 		t.Errorf("span status %v", got)
 	}
 	attrs := plainAttributes(span.Attributes())
-	for key, want := range map[string]any{"error.type": failed.errorType, "lock.outcome": failed.outcome, "lock.failure_policy": failed.policy} {
+	for key, want := range map[string]any{"error.type": failed.ErrorType(), "lock.outcome": failed.Outcome(), "lock.failure_policy": failed.Policy()} {
 		if attrs[key] != want {
 			t.Errorf("span attribute %s is %v, want %v", key, attrs[key], want)
 		}

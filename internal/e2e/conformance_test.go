@@ -1,4 +1,4 @@
-package otellock_test
+package e2e
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/otellock/otellock-go/exporter/throttle"
+	"github.com/otellock/otellock-go/internal/locktest"
 	"github.com/otellock/otellock-go/internal/semconvregistry"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
@@ -34,18 +35,18 @@ func TestTelemetryIsWhatTheRegistryDefines(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &conformance{registry: registry, seen: map[string]bool{}}
-	for _, sc := range scenes {
-		t.Run(sc.name, func(t *testing.T) {
+	for _, sc := range locktest.Scenes {
+		t.Run(sc.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
-				sc.perform(t, tel)
+				sc.Perform(t, tel)
 				c.collect(t, tel)
 			})
 		})
 	}
 	for _, member := range registry.Attribute("error.type").Members {
 		t.Run("error type "+member.Value, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { c.collect(t, failWith(t, classed(member.Value))) })
+			synctest.Test(t, func(t *testing.T) { c.collect(t, failWith(t, locktest.Classed(member.Value))) })
 		})
 	}
 	t.Run("an address of a single server", func(t *testing.T) { c.collect(t, failOnRedis(t)) })
@@ -65,31 +66,13 @@ func TestTelemetryIsWhatTheRegistryDefines(t *testing.T) {
 func newThrottledTelemetry(t *testing.T, keys int) *telemetry {
 	tel := newTelemetry()
 	p, err := throttle.NewProcessorWith(
-		[]throttle.Option{throttle.WithMeterProvider(tel.meters), throttle.WithMaxKeys(keys)},
-		sdklog.NewSimpleProcessor(tel.logs))
+		[]throttle.Option{throttle.WithMeterProvider(tel.Meters), throttle.WithMaxKeys(keys)},
+		sdklog.NewSimpleProcessor(tel.Logs))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tel.loggers = sdklog.NewLoggerProvider(sdklog.WithProcessor(p))
+	tel.Loggers = sdklog.NewLoggerProvider(sdklog.WithProcessor(p))
 	return tel
-}
-
-func (x *telemetry) locker(t *testing.T, b otellock.Backend, opts ...otellock.Option) *otellock.Locker {
-	t.Helper()
-	l, err := otellock.New(b, x.options(opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func declare(t *testing.T, l *otellock.Locker, name string, opts ...otellock.LockOption) *otellock.Target {
-	t.Helper()
-	target, err := l.Target(name, "lock:"+name+":*", opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return target
 }
 
 func ignore(context.Context) error { return nil }
@@ -97,8 +80,8 @@ func ignore(context.Context) error { return nil }
 func failWith(t *testing.T, err error) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	b.acquire = slices.Repeat([]fault{answers(err)}, 100) // a full pool is asked again
-	l := tel.locker(t, b)
+	b.OnAcquire = slices.Repeat([]fault{answers(err)}, 100) // a full pool is asked again
+	l := tel.Locker(t, b)
 	_ = declare(t, l, "projects").Mutex("7").Do(t.Context(), ignore)
 	_ = l.Close(context.Background())
 	return tel
@@ -113,7 +96,7 @@ func failOnRedis(t *testing.T) *telemetry {
 		t.Fatal(err)
 	}
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
-	l := tel.locker(t, backend)
+	l := tel.Locker(t, backend)
 	projects := declare(t, l, "projects")
 	for _, fail := range []func(context.Context){
 		func(context.Context) { server.FlushAll() }, // release
@@ -135,14 +118,14 @@ func failOnRedis(t *testing.T) *telemetry {
 func outage(t *testing.T) *telemetry {
 	tel := newThrottledTelemetry(t, 3)
 	b := newScripted()
-	l := tel.locker(t, b)
+	l := tel.Locker(t, b)
 	for _, name := range []string{"projects", "invoices"} {
 		target := declare(t, l, name)
 		for range 2 {
 			for range 5 {
-				b.acquire = []fault{answers(errRefused)}
+				b.OnAcquire = []fault{answers(errRefused)}
 				_ = target.Mutex("7").Do(t.Context(), ignore)
-				b.extend, b.release = []fault{answers(errRefused)}, []fault{answers(errRefused)}
+				b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)}
 				_ = target.Mutex("8").Do(t.Context(), func(ctx context.Context) error {
 					return otellock.LeaseFromContext(ctx).Extend(ctx, time.Minute)
 				})
@@ -151,12 +134,12 @@ func outage(t *testing.T) *telemetry {
 			time.Sleep(61 * time.Second)
 		}
 		for range 2 {
-			b.acquire = []fault{answers(errRefused)}
+			b.OnAcquire = []fault{answers(errRefused)}
 			_ = target.Mutex("7").Do(t.Context(), ignore)
 		}
 	}
 	_ = l.Close(context.Background())
-	_ = tel.loggers.Shutdown(context.Background())
+	_ = tel.Loggers.Shutdown(context.Background())
 	return tel
 }
 
@@ -169,8 +152,8 @@ func (panicking) Handle(context.Context, slog.Record) error { panic("a handler t
 func panickingHandler(t *testing.T) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	b.acquire = []fault{answers(errRefused)}
-	l := tel.locker(t, b, otellock.WithLogger(slog.New(panicking{slog.DiscardHandler})))
+	b.OnAcquire = []fault{answers(errRefused)}
+	l := tel.Locker(t, b, otellock.WithLogger(slog.New(panicking{slog.DiscardHandler})))
 	_ = declare(t, l, "projects").Mutex("7").Do(t.Context(), ignore)
 	_ = l.Close(context.Background())
 	return tel
@@ -179,15 +162,15 @@ func panickingHandler(t *testing.T) *telemetry {
 func ownLogger(t *testing.T) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	logger := otelslog.NewLogger(otellock.ScopeName, otelslog.WithLoggerProvider(tel.loggers))
-	l := tel.locker(t, b, otellock.WithLogger(logger))
+	logger := otelslog.NewLogger(otellock.ScopeName, otelslog.WithLoggerProvider(tel.Loggers))
+	l := tel.Locker(t, b, otellock.WithLogger(logger))
 	target := declare(t, l, "projects")
 	for range 3 {
-		b.acquire = []fault{answers(errRefused)}
+		b.OnAcquire = []fault{answers(errRefused)}
 		_ = target.Mutex("7").Do(t.Context(), ignore)
 	}
 	_ = l.Close(context.Background())
-	_ = tel.loggers.Shutdown(context.Background())
+	_ = tel.Loggers.Shutdown(context.Background())
 	return tel
 }
 
@@ -212,17 +195,17 @@ func (c *conformance) attributes(t *testing.T, where string, uses semconvregistr
 }
 
 func (c *conformance) collect(t *testing.T, tel *telemetry) {
-	for _, s := range tel.spans.Ended() {
+	for _, s := range tel.Spans.Ended() {
 		c.span(t, s)
 	}
-	for _, scope := range tel.collect(t).ScopeMetrics {
+	for _, scope := range tel.Collect(t).ScopeMetrics {
 		for _, m := range scope.Metrics {
 			if strings.HasPrefix(scope.Scope.Name, "github.com/otellock/") {
 				c.metric(t, m)
 			}
 		}
 	}
-	for _, r := range tel.logs.all() {
+	for _, r := range tel.Logs.All() {
 		c.record(t, r)
 	}
 }

@@ -1,4 +1,4 @@
-package otellock_test
+package faults
 
 import (
 	"errors"
@@ -83,13 +83,13 @@ func TestABackendThatFailsWhileTheLockIsHeld(t *testing.T) {
 				}
 				wantAtRest(t, w.seen)
 				for _, name := range []string{"lock.hold.duration", "lock.hold.utilization"} {
-					if points := w.seen.histogram(t, name); len(points) != 1 || points[0].Count != 1 {
+					if points := w.seen.Histogram(t, name); len(points) != 1 || points[0].Count != 1 {
 						t.Errorf("%s: %v, want one", name, points)
 					}
 				}
-				ok := attempt{operation: "acquire", outcome: "acquired"}
+				ok := attempt{"acquire", "acquired"}
 				if fault.errorType == "" {
-					wantAttempts(t, w.seen, ok, attempt{operation: "release", outcome: "released"})
+					wantAttempts(t, w.seen, ok, attempt{"release", "released"})
 					wantSilence(t, w.seen)
 					w.keyIsGone()
 					return

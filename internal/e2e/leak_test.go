@@ -1,4 +1,4 @@
-package otellock_test
+package e2e
 
 import (
 	"bytes"
@@ -180,8 +180,8 @@ func (r *ring) mutexes(t *testing.T, id1, id2 string) []otellock.Mutex {
 type act func(r *ring, m otellock.Mutex, text string) error
 
 func (r *ring) script(queue *[]fault, faults ...fault) {
-	r.spy.scriptedBackend.mu.Lock()
-	defer r.spy.scriptedBackend.mu.Unlock()
+	r.spy.scriptedBackend.Mu.Lock()
+	defer r.spy.scriptedBackend.Mu.Unlock()
 	*queue = append((*queue)[:0], faults...)
 }
 
@@ -214,20 +214,20 @@ var acts = []act{
 		})
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // fails open
-		r.script(&r.spy.acquire, r.fails(text))
+		r.script(&r.spy.OnAcquire, r.fails(text))
 		return m.Do(context.Background(), nothing)
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // fails closed
-		r.script(&r.spy.acquire, r.fails(text))
+		r.script(&r.spy.OnAcquire, r.fails(text))
 		_, err := m.With(otellock.WithFailClosed(true)).TryDo(context.Background(), nothing)
 		return err
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // a class that is text
-		r.script(&r.spy.acquire, func(context.Context, func() error) error { return tattler{r.spy.serverError(text)} })
+		r.script(&r.spy.OnAcquire, func(context.Context, func() error) error { return tattler{r.spy.serverError(text)} })
 		return m.With(otellock.WithFailClosed(true)).Do(context.Background(), nothing)
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // nobody answers
-		r.script(&r.spy.acquire, func(ctx context.Context, call func() error) error {
+		r.script(&r.spy.OnAcquire, func(ctx context.Context, call func() error) error {
 			return fmt.Errorf("%w: %w", r.spy.serverError(text), losesReply(ctx, call))
 		})
 		return m.With(otellock.WithFailClosed(true)).Do(context.Background(), nothing)
@@ -251,8 +251,8 @@ var acts = []act{
 			return err
 		}
 		r.printed.all(lease)
-		r.script(&r.spy.extend, works, r.fails(text), r.fails(text))
-		r.script(&r.spy.release, r.fails(text), r.fails(text))
+		r.script(&r.spy.OnExtend, works, r.fails(text), r.fails(text))
+		r.script(&r.spy.OnRelease, r.fails(text), r.fails(text))
 		for range 2 {
 			r.printed.all(lease.Extend(context.Background(), time.Minute))
 		}
@@ -287,7 +287,7 @@ var acts = []act{
 	func(r *ring, m otellock.Mutex, text string) error { // the caller's values are its own
 		type key struct{}
 		ctx := context.WithValue(context.Background(), key{}, fmt.Errorf("%s%s", markValue, text))
-		r.script(&r.spy.acquire, r.fails(text))
+		r.script(&r.spy.OnAcquire, r.fails(text))
 		return m.With(otellock.WithFailClosed(true)).Do(ctx, nothing)
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // disabled
@@ -416,9 +416,9 @@ func FuzzNothingLeaks(f *testing.F) {
 				r.spy.Clear()
 				m = m.With(otellock.WithLogger(r.loggers[(i+j)%len(r.loggers)]))
 				err := acts[int(b)%len(acts)](r, m, text)
-				r.script(&r.spy.acquire)
-				r.script(&r.spy.extend)
-				r.script(&r.spy.release)
+				r.script(&r.spy.OnAcquire)
+				r.script(&r.spy.OnExtend)
+				r.script(&r.spy.OnRelease)
 				r.printed.all(m, err)
 			}
 		}

@@ -22,7 +22,7 @@ func TestGeneratedFilesAreWhatTheRegistrySays(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join("..", "..", name))
+		got, err := os.ReadFile(filepath.Join("..", "..", "..", "semconv", name))
 		if err != nil {
 			t.Error(err)
 			continue
