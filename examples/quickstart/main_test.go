@@ -279,7 +279,7 @@ func wantSentryEvent(t *testing.T, event envelopetest.Event, record otlptest.Log
 	for key, value := range attributes {
 		if short, ours := strings.CutPrefix(key, "lock."); ours {
 			lock[short] = value
-		} else if key != "otel.event.name" && !strings.HasPrefix(key, "code.") { // the title, and the frame
+		} else if key != "otel.event.name" && key != "exception.stacktrace" && !strings.HasPrefix(key, "code.") { // the title and the frames
 			others[key] = value
 		}
 	}
