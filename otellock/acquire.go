@@ -86,7 +86,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		}
 		l.pending = l.pending || unanswered(class)
 
-		end := error(ErrContended) // if the wait is over
+		end, unsent := error(ErrContended), false // what the end of the wait would mean
 		switch over := ended(ctx, now); {
 		case err == nil:
 			wasBusy = true
@@ -105,7 +105,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 			if c.locker.answeredSince(silent) {
 				silent = now
 			}
-			end = l.newError("acquire", class, ErrBackend, err)
+			end, unsent = l.newError("acquire", class, ErrBackend, err), true
 		case wasBusy && class == typeTimeout && timeout < c.attemptTimeout-sent.Sub(silent):
 			// The caller's deadline cut the attempt short: no evidence against the backend.
 		case !wasBusy || absorbed:
@@ -123,7 +123,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		}
 		op.Wait()
 		delay := c.backoff(retries)
-		if class == typePool { // waiting for a connection was a pause
+		if unsent { // waiting for a connection was a pause
 			delay = min(delay, c.backoffBase)
 		}
 		err = pause(ctx, min(left, delay))
@@ -131,7 +131,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		switch {
 		case err != nil:
 			return l.newError("acquire", "canceled", err, context.Cause(ctx))
-		case class != typePool:
+		case !unsent:
 			silent = now
 		case now.Sub(silent) >= c.attemptTimeout:
 			return end

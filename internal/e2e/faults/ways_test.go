@@ -254,7 +254,7 @@ func wantOneWarning(t testing.TB, w *wire, failed attempt, mode, body string) {
 	if text := records[0].Body().AsString(); text != body {
 		t.Errorf("the record says %q, want %q", text, body)
 	}
-	if name, _ := got["code.function.name"].(string); !strings.Contains(name, "otellock_test.") {
+	if name, _ := got["code.function.name"].(string); !strings.Contains(name, "e2e/faults.") {
 		t.Errorf("code.function.name is %q, not the caller", name)
 	}
 
