@@ -59,6 +59,7 @@ func (l *loader) bad(id, format string, args ...any) {
 	l.note(fmt.Errorf("registry: %s: %s: %s", l.file, id, fmt.Sprintf(format, args...)))
 }
 
+// add resolves g and adds it to the registry.
 func (l *loader) add(g *Group) {
 	if g.ID == "" {
 		l.bad("a group", "id is missing")
@@ -75,18 +76,18 @@ func (l *loader) add(g *Group) {
 			l.bad(g.ID, "extends %q, which is not defined before it", g.Extends)
 		} else {
 			g.Attributes = slices.Clone(base.Attributes)
+			for i := range g.Attributes {
+				g.Attributes[i].Shared = true
+			}
 		}
 	}
-	for i := range g.Attributes {
-		g.Attributes[i].Shared = true
-	}
 	for _, a := range g.Specs {
-		switch taken := a.Annotations.Dependency.Type != ""; {
+		switch {
 		case (a.ID == "") == (a.Ref == ""):
 			l.bad(g.ID, "an attribute needs either id or ref: %q", a.ID+a.Ref)
 		case a.ID != "" && g.Type != "attribute_group":
 			l.bad(g.ID, "attribute %q is defined here; define it in an attribute_group and use ref", a.ID)
-		case a.ID != "" || taken:
+		case a.ID != "" || a.Annotations.Dependency.Type != "":
 			l.define(a)
 		}
 		if a.Ref != "" {
