@@ -25,7 +25,7 @@ func TestImportsKeepTheHouse(t *testing.T) {
 		{"exporter/sentrylog", []string{module + "otellock"}},
 		{"internal/sentryissue", []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/log", "go.opentelemetry.io/collector"}},
 		{"internal/window", []string{"go.opentelemetry.io/"}},
-		{"semconv", []string{"go.opentelemetry.io/otel/sdk", module + "otellock", module + "exporter"}},
+		{"semconv", []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace", "go.opentelemetry.io/otel/log", module + "otellock", module + "exporter"}},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+test.pkg).Output()
 		if err != nil {
