@@ -108,10 +108,10 @@ type CodeGeneration struct {
 	Boundaries []float64 `yaml:"explicit_bucket_boundaries"`
 }
 
-// Default reads the registry of this module, once.
+// Default returns the registry of lock conventions. It is read once.
 var Default = sync.OnceValues(func() (*Registry, error) { return Load(registry.Files) })
 
-// Attribute finds an attribute by its name, and gives nil where there is none.
+// Attribute returns the attribute of this name, or nil.
 func (r *Registry) Attribute(name string) *Attribute {
 	for _, a := range r.Attributes {
 		if a.ID == name {
@@ -121,15 +121,15 @@ func (r *Registry) Attribute(name string) *Attribute {
 	return nil
 }
 
-// Metric finds a metric by its name, and gives nil where there is none.
+// Metric returns the metric of this name, or nil.
 func (r *Registry) Metric(name string) *Group { return r.groups["metric."+name] }
 
-// Event finds an event by its name, and gives nil where there is none.
+// Event returns the event of this name, or nil.
 func (r *Registry) Event(name string) *Group { return r.groups["event."+name] }
 
-// Span finds a span by the value of its lock.operation.name, and gives nil
-// where the operation makes no span.
+// Span returns the span of this lock.operation.name, or nil where the operation
+// makes no span.
 func (r *Registry) Span(operation string) *Group { return r.groups[spanPrefix+operation] }
 
-// Group finds a group by its id, and gives nil where there is none.
+// Group returns the group of this id, or nil.
 func (r *Registry) Group(id string) *Group { return r.groups[id] }

@@ -33,7 +33,7 @@ var (
 	valueTypes  = []string{"int", "double"}
 )
 
-// oneOf holds the value of a field to those that the format knows.
+// oneOf reports a value that is none of those that the format knows.
 func (l *loader) oneOf(id, field, value string, allowed []string) {
 	if !slices.Contains(allowed, value) {
 		l.bad(id, "%s %q is none of %s", field, value, strings.Join(allowed, ", "))
@@ -174,7 +174,7 @@ func (l *loader) checkUse(g *Group, def *Attribute, a attributeSpec) {
 	}
 }
 
-// checkNames looks at names side by side: OpenTelemetry lets no attribute or
+// checkNames compares names with each other: OpenTelemetry lets no attribute or
 // metric be the namespace of another of its kind, and no two of a kind be one
 // constant. Across kinds they may share a name.
 func (l *loader) checkNames() {

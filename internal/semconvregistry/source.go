@@ -103,7 +103,7 @@ func decode(fsys fs.FS, name string, into any) error {
 	return nil
 }
 
-// text returns the paragraphs of a YAML scalar, each on one line.
+// text returns a YAML scalar with each paragraph on one line.
 func text(s string) string {
 	paragraphs := strings.Split(strings.TrimSpace(s), "\n\n")
 	for i, p := range paragraphs {

@@ -12,7 +12,7 @@ import (
 // Uses are the attributes of one metric, event or span.
 type Uses []Use
 
-// Find gives the use of an attribute, and false where there is none.
+// Find returns the use of an attribute, and false if there is none.
 func (us Uses) Find(name string) (Use, bool) {
 	for _, u := range us {
 		if u.ID == name {

@@ -11,7 +11,7 @@ import (
 
 const commentWidth = 76
 
-// comment is a Go comment of the paragraphs in text, wrapped.
+// comment returns the paragraphs in text as a Go comment, wrapped.
 func comment(text string) string {
 	var b strings.Builder
 	for i, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
@@ -36,7 +36,7 @@ func comment(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// goType is the Go type of a parameter for an attribute of type kind.
+// goType returns the Go type of a parameter for an attribute of type kind.
 func goType(kind string) string {
 	if element, isArray := strings.CutSuffix(kind, "[]"); isArray {
 		return "..." + goType(element)
@@ -44,7 +44,7 @@ func goType(kind string) string {
 	return cmp.Or(map[string]string{"double": "float64", "boolean": "bool"}[kind], kind)
 }
 
-// setter is the method of attribute.Key that makes a KeyValue of type kind.
+// setter returns the name of the method of attribute.Key that makes a KeyValue of type kind.
 func setter(kind string) string {
 	element, isArray := strings.CutPrefix(goType(kind), "...")
 	if isArray {

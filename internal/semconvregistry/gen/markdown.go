@@ -8,12 +8,12 @@ import (
 	"github.com/otellock/otellock-go/internal/semconvregistry"
 )
 
-// cell is text that a Markdown table takes.
+// cell returns text as a Markdown table takes it.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
-// level says when an attribute is there.
+// level returns the words that say when an attribute is set.
 func level(u semconvregistry.Use) string {
 	word := map[semconvregistry.Level]string{
 		semconvregistry.Required:    "always",
@@ -46,13 +46,13 @@ func shared(r *semconvregistry.Registry, groups []*semconvregistry.Group) (semco
 	return base.Attributes, nil
 }
 
-// notShared are the attributes that a signal names itself, also where they
-// stand in the place of shared ones.
+// notShared returns the attributes that a signal names itself, including those
+// that replace shared ones.
 func notShared(uses semconvregistry.Uses) semconvregistry.Uses {
 	return keep(uses, func(u semconvregistry.Use) bool { return !u.Shared })
 }
 
-// use is an attribute in the table of a signal: what it holds there.
+// use returns what an attribute holds on a signal.
 func use(u semconvregistry.Use) string {
 	if len(u.Values) == 0 {
 		return cell(u.Brief)
@@ -60,12 +60,12 @@ func use(u semconvregistry.Use) string {
 	return "`" + strings.Join(u.Values, "`, `") + "`"
 }
 
-// kind is the instrument and what it measures in.
+// kind returns the instrument and the unit of a metric.
 func kind(m *semconvregistry.Group) string {
 	return map[string]string{"counter": "counter", "updowncounter": "up-down counter", "histogram": "histogram"}[m.Instrument] + ", `" + m.Unit + "`"
 }
 
-// prometheus is the name that a metric has after OTLP is translated for
+// prometheus returns the name that a metric has after OTLP is translated for
 // Prometheus: dots become underscores, units and kinds are appended.
 func prometheus(m *semconvregistry.Group) string {
 	name := strings.ReplaceAll(m.Name, ".", "_")
@@ -81,11 +81,11 @@ func prometheus(m *semconvregistry.Group) string {
 	return name
 }
 
-// source is where OpenTelemetry documents an attribute.
+// source returns the address at which OpenTelemetry documents an attribute.
 func source(a *semconvregistry.Attribute) string {
 	namespace, _, _ := strings.Cut(a.ID, ".")
 	return "https://opentelemetry.io/docs/specs/semconv/registry/attributes/" + namespace + "/"
 }
 
-// anchor is the id that a heading of code gets on a page.
+// anchor returns the id that a heading of code gets on a page.
 func anchor(heading string) string { return strings.ReplaceAll(heading, ".", "") }

@@ -8,7 +8,7 @@ import (
 // initialisms keep the case that Go code gives them.
 var initialisms = map[string]string{"eof": "EOF", "id": "ID", "oom": "OOM", "ttl": "TTL"}
 
-// goName is the exported Go name of a registry name: every word between dots
+// goName returns the exported Go name of a registry name: every word between dots
 // and underscores begins with a capital.
 func goName(name string) string {
 	var b strings.Builder
