@@ -3,7 +3,11 @@ module github.com/otellock/otellock-go/collector-config/test
 go 1.26.0
 
 require (
-	github.com/otellock/otellock-go v0.0.0
+	github.com/otellock/otellock-go v0.1.0
+	github.com/otellock/otellock-go/exporter v0.1.0
+	github.com/otellock/otellock-go/internal/otlptest v0.1.0
+	github.com/otellock/otellock-go/internal/redistest v0.1.0
+	github.com/otellock/otellock-go/otellock/redisbackend v0.1.0
 	github.com/redis/go-redis/extra/redisotel/v9 v9.23.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.opentelemetry.io/otel v1.47.0
@@ -29,7 +33,9 @@ require (
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.31.0 // indirect
+	github.com/kr/text v0.2.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/otellock/otellock-go/internal/sentryissue v0.1.0 // indirect
 	github.com/prometheus/client_golang v1.24.1 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
@@ -59,4 +65,11 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/otellock/otellock-go => ../..
+replace (
+	github.com/otellock/otellock-go => ../..
+	github.com/otellock/otellock-go/exporter => ../../exporter
+	github.com/otellock/otellock-go/internal/otlptest => ../../internal/otlptest
+	github.com/otellock/otellock-go/internal/redistest => ../../internal/redistest
+	github.com/otellock/otellock-go/internal/sentryissue => ../../internal/sentryissue
+	github.com/otellock/otellock-go/otellock/redisbackend => ../../otellock/redisbackend
+)

@@ -17,12 +17,12 @@ import (
 	"github.com/otellock/otellock-go/internal/redistest"
 )
 
-// buildExample compiles one of the examples of the root module.
+// buildExample compiles one of the examples.
 func buildExample(t *testing.T, name string) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), name)
-	cmd := exec.Command("go", "build", "-o", binary, "./examples/"+name)
-	cmd.Dir = "../.."
+	cmd := exec.Command("go", "build", "-o", binary, "./"+name)
+	cmd.Dir = "../../examples"
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

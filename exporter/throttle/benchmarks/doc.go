@@ -2,5 +2,5 @@
 // counts in an outage: the report that is held back. It is a module of its own,
 // so that its dependencies are nobody else's.
 //
-//	go test -bench Suppressed -benchmem -cpu 1,2 ./...
+//	GOWORK=off go test -bench Suppressed -benchmem -cpu 1,2 ./...
 package benchmarks
