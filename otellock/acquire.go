@@ -43,14 +43,7 @@ func (l *lease) beginAcquire(ctx context.Context) (context.Context, observe.Acqu
 	return l.config.observed.Acquire(ctx)
 }
 
-// wait makes attempts until one of them decides:
-//
-//	granted in time                          the lease is held
-//	busy                                     wait; ErrContended at the end, or at once for a try
-//	no connection, nothing was sent          again, for one attempt timeout after anybody's last answer
-//	failed, and the caller's context is over its error: canceled, or a failure if nobody ever answered
-//	failed for the first time after busy     wait: a live holder was there a moment ago
-//	failed                                   ErrBackend
+// wait makes attempts until one of them decides, or the wait is over.
 //
 // An attempt that was never answered may still land. The next one has the same
 // token, and finds it. After an answer the token is not asked for again: the next
@@ -68,79 +61,122 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		limit = min(limit, c.attemptTimeout)
 	}
 	l.token = rand.Text()
-	var wasBusy, absorbed bool
-	now, silent := start, start // silent: since when nobody was answered, while there is no connection
+	w := waiter{lease: l, op: op, silent: start}
 	for retries := 0; ; retries++ {
-		sent, timeout := now, budget(ctx, now, c.attemptTimeout-now.Sub(silent))
-		grant, err := c.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: retries > 0}, timeout)
-		now = time.Now()
-		class := ""
-		switch {
-		case err != nil:
-			class = observe.ErrorType(err)
-		case grant.Acquired && now.Sub(sent) < c.ttl:
-			l.begin(sent)
+		a := w.attempt(ctx, retries > 0)
+		if a.err == nil && a.granted {
+			l.begin(a.sent)
 			return nil
-		case grant.Acquired:
-			err, class = errLateGrant, typeTimeout
 		}
-		l.pending = l.pending || unanswered(class)
-
-		end, unsent := error(ErrContended), false // what the end of the wait would mean
-		switch over := ended(ctx, now); {
-		case err == nil:
-			wasBusy = true
-			if l.try {
-				return end
-			}
-		case over != nil && (wasBusy || !errors.Is(over, context.DeadlineExceeded)):
-			return l.newError("acquire", "canceled", over, context.Cause(ctx))
-		case over != nil:
-			op.Refuse()
-			if class != typePool {
-				class = typeTimeout
-			}
-			return l.newError("acquire", class, over, err)
-		case class == typePool && (c.locker.answeredSince(silent) || now.Sub(silent) < c.attemptTimeout-c.backoffBase):
-			if c.locker.answeredSince(silent) {
-				silent = now
-			}
-			end, unsent = l.newError("acquire", class, ErrBackend, err), true
-		case wasBusy && class == typeTimeout && timeout < c.attemptTimeout-sent.Sub(silent):
-			// The caller's deadline cut the attempt short: no evidence against the backend.
-		case !wasBusy || absorbed:
-			return l.newError("acquire", class, ErrBackend, err)
-		default:
-			absorbed = true
-		}
-
-		left := limit - now.Sub(start)
-		if left <= 0 {
+		l.pending = l.pending || unanswered(a.class)
+		end, final := w.judge(ctx, a)
+		left := limit - a.at.Sub(start)
+		if final || left <= 0 {
 			return end
 		}
-		if !unanswered(class) {
+		if !unanswered(a.class) {
 			l.renewToken(ctx)
 		}
 		op.Wait()
 		delay := c.backoff(retries)
-		if unsent { // waiting for a connection was a pause
+		if w.unsent { // waiting for a connection was a pause
 			delay = min(delay, c.backoffBase)
 		}
-		err = pause(ctx, min(left, delay))
-		now = time.Now()
-		switch {
-		case err != nil:
+		if err := pause(ctx, min(left, delay)); err != nil {
 			return l.newError("acquire", "canceled", err, context.Cause(ctx))
-		case !unsent:
-			silent = now
-		case now.Sub(silent) >= c.attemptTimeout:
+		}
+		if !w.unsent {
+			w.silent = time.Now()
+		} else if time.Since(w.silent) >= c.attemptTimeout {
 			return end
 		}
 		op.Retry()
 	}
 }
 
+// A waiter knows what the attempts of one acquire have met so far.
+type waiter struct {
+	lease    *lease
+	op       *observe.Acquire
+	busy     bool      // the lock was: a live holder was there a moment ago
+	absorbed bool      // one failure since then
+	unsent   bool      // the last attempt found no connection
+	silent   time.Time // since when nobody was answered, while there is no connection
+}
+
+// An attempt is one call of the backend to take the lock.
+type attempt struct {
+	sent, at time.Time // its begin and its end
+	granted  bool
+	cut      bool // it had less than the attempt timeout, for the caller's deadline
+	err      error
+	class    string // of err
+}
+
 var errLateGrant = errors.New("the grant arrived after its time to live had passed")
+
+func (w *waiter) attempt(ctx context.Context, again bool) attempt {
+	l, now := w.lease, time.Now()
+	whole := l.config.attemptTimeout - now.Sub(w.silent)
+	timeout := budget(ctx, now, whole)
+	grant, err := l.config.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: l.config.ttl, Again: again}, timeout)
+	a := attempt{sent: now, at: time.Now(), granted: grant.Acquired, cut: timeout < whole, err: err}
+	switch {
+	case err != nil:
+		a.class = observe.ErrorType(err)
+	case a.granted && a.at.Sub(a.sent) >= l.config.ttl:
+		a.err, a.class = errLateGrant, typeTimeout
+	}
+	return a
+}
+
+// judge returns what an attempt that was not granted means: an error that is
+// final, or the one that the acquire ends with if its wait is over now.
+//
+//	busy                                     wait; ErrContended at the end, or at once for a try
+//	failed, and the caller's context is over its error: canceled, or a failure if nobody ever answered
+//	no connection, nothing was sent          again, for one attempt timeout after anybody's last answer
+//	cut short after busy                     wait: no evidence against the backend
+//	failed for the first time after busy     wait: a live holder was there a moment ago
+//	failed                                   ErrBackend
+func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
+	l := w.lease
+	c := l.config
+	w.unsent = false
+	if a.err == nil {
+		w.busy = true
+		return ErrContended, l.try
+	}
+	if over := ended(ctx, a.at); over != nil {
+		if w.busy || !errors.Is(over, context.DeadlineExceeded) {
+			return l.newError("acquire", "canceled", over, context.Cause(ctx)), true
+		}
+		w.op.Refuse()
+		class := typeTimeout
+		if a.class == typePool {
+			class = typePool
+		}
+		return l.newError("acquire", class, over, a.err), true
+	}
+	failed := l.newError("acquire", a.class, ErrBackend, a.err)
+	if a.class == typePool {
+		alive := c.locker.answeredSince(w.silent)
+		if alive {
+			w.silent = a.at
+		}
+		if w.unsent = alive || a.at.Sub(w.silent) < c.attemptTimeout-c.backoffBase; w.unsent {
+			return failed, false
+		}
+	}
+	switch {
+	case w.busy && a.class == typeTimeout && a.cut:
+	case w.busy && !w.absorbed:
+		w.absorbed = true
+	default:
+		return failed, true
+	}
+	return ErrContended, false
+}
 
 // begin starts the lease that was asked for at sent.
 func (l *lease) begin(sent time.Time) {

@@ -244,8 +244,14 @@ func TestEveryReleaseReturnsTheResultOfTheFirst(t *testing.T) {
 				if err := lease.Extend(b.ctx, time.Minute); !errors.Is(err, otellock.ErrLost) {
 					t.Errorf("Extend after the release: %v", err)
 				}
-				if calls := b.called("release"); calls != 1 || b.called("extend") != 0 {
-					t.Errorf("the backend was asked %d times to release", calls)
+				var releases int64 // the cleanup of one that failed asks the backend as well
+				for a, n := range b.tel.Attempts(t) {
+					if a.Operation() == "release" {
+						releases += n
+					}
+				}
+				if releases != 1 || b.called("extend") != 0 {
+					t.Errorf("%d releases were counted", releases)
 				}
 				if got := b.tel.Total(t, "lock.held"); got != 0 {
 					t.Errorf("lock.held is %d", got)

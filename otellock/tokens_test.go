@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,9 +73,11 @@ func TestAHangThatOutlastsTheTTLLeavesNoKeyOneSecondAfterIt(t *testing.T) {
 				stopped := slices.Repeat([]fault{hangsUntil(end)}, 100)
 				s.Backend.OnAcquire = slices.Clone(stopped[:20])
 				s.Backend.OnRelease = stopped[:int(hang/(500*time.Millisecond))]
+				var group sync.WaitGroup
 				for range 20 {
-					s.Do()
+					group.Go(func() { _ = s.Mutex().Do(s.Ctx, nothing) })
 				}
+				group.Wait()
 				time.Sleep(time.Until(end.Add(time.Second)))
 				if !s.IsFree() {
 					s.Error("a key is left")
