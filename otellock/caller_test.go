@@ -17,6 +17,15 @@ func callDo(ctx context.Context, m otellock.Mutex, fn func(context.Context) erro
 //go:noinline
 func callRelease(ctx context.Context, l *otellock.Lease) { _ = l.Release(ctx) }
 
+// deferRelease releases its lease by hand while it breaks.
+//
+//go:noinline
+func deferRelease(ctx context.Context, l *otellock.Lease) {
+	defer func() { _ = recover() }()
+	defer l.Release(ctx)
+	panicDeep(3)
+}
+
 //go:noinline
 func panicDeep(n int) {
 	if n == 0 {
@@ -52,6 +61,19 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 				return err
 			})
 		}, pkg + "callRelease"},
+		{"a handle's deferred release past a panic", func(b *scriptedBackend, target *otellock.Target) {
+			lease, _ := target.Mutex("7").Lock(context.Background())
+			b.release = []fault{answers(errRefused)}
+			deferRelease(context.Background(), lease)
+		}, pkg + "panicDeep"},
+		{"the same inside of another Do", func(b *scriptedBackend, target *otellock.Target) {
+			callDo(context.Background(), target.Mutex("7"), func(ctx context.Context) error {
+				lease, err := target.Mutex("8").Lock(ctx)
+				b.release = []fault{answers(errRefused)}
+				deferRelease(ctx, lease)
+				return err
+			})
+		}, pkg + "panicDeep"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tel, b := newTelemetry(), newScripted()

@@ -4,10 +4,13 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // callers returns the frames from the one that called the lock. Where a lock
-// releases because of a panic, what its function left on the stack is skipped.
+// releases because its function panicked, what that left on the stack is skipped;
+// where the caller had deferred the release, the frames are those of the panic.
 func callers(stack []uintptr) []runtime.Frame {
 	frames := make([]runtime.Frame, 0, len(stack))
 	for next := runtime.CallersFrames(stack); ; {
@@ -24,7 +27,8 @@ func callers(stack []uintptr) []runtime.Frame {
 		}
 	}
 	skip(isLock)
-	if f := frames[first].Function; f == "runtime.gopanic" || f == "runtime.Goexit" {
+	f := frames[first].Function
+	if (f == "runtime.gopanic" || f == "runtime.Goexit") && first > 0 && !isExported(frames[first-1].Function) {
 		skip(func(function string) bool { return !isLock(function) })
 		skip(isLock)
 	}
@@ -44,6 +48,13 @@ func isLock(function string) bool {
 	default:
 		return strings.HasPrefix(pkg, otellock+"/otel") && !strings.HasSuffix(pkg, "_test")
 	}
+}
+
+// isExported reports whether other packages can call the function.
+func isExported(function string) bool {
+	name := strings.TrimSuffix(function, "[...]")
+	first, _ := utf8.DecodeRuneInString(name[strings.LastIndexByte(name, '.')+1:])
+	return unicode.IsUpper(first)
 }
 
 // trail prints functions and lines, and no arguments.
