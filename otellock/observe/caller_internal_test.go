@@ -18,8 +18,8 @@ func TestWhatBelongsToALock(t *testing.T) {
 		module + "otellock/redisbackend.(*Backend).Acquire": false,
 		module + "examples/cron.main":                       false,
 		"example.com/shop/otel.(*Lock).Release":             false,
-		"main.main": false,
-		"":          false,
+		"main.main":                                         false,
+		"":                                                  false,
 	} {
 		if got := isLock(function); got != want {
 			t.Errorf("isLock(%q) = %t, want %t", function, got, want)

@@ -33,7 +33,7 @@ func newTelemetry(t testing.TB, opts ...observe.Option) *telemetry {
 	o, err := observe.New(append([]observe.Option{
 		observe.WithBackendName("files"),
 		observe.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(x.spans))),
-		observe.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(x.reader))),
+		observe.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(x.reader), sdkmetric.WithCardinalityLimit(10_000))),
 		observe.WithLoggerProvider(sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(x)))),
 	}, opts...)...)
 	if err != nil {
