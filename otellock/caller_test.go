@@ -63,13 +63,13 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 		}, pkg + "callRelease"},
 		{"a handle's deferred release past a panic", func(b *scriptedBackend, target *otellock.Target) {
 			lease, _ := target.Mutex("7").Lock(context.Background())
-			b.release = []fault{answers(errRefused)}
+			b.OnRelease = []fault{answers(errRefused)}
 			deferRelease(context.Background(), lease)
 		}, pkg + "panicDeep"},
 		{"the same inside of another Do", func(b *scriptedBackend, target *otellock.Target) {
 			callDo(context.Background(), target.Mutex("7"), func(ctx context.Context) error {
 				lease, err := target.Mutex("8").Lock(ctx)
-				b.release = []fault{answers(errRefused)}
+				b.OnRelease = []fault{answers(errRefused)}
 				deferRelease(ctx, lease)
 				return err
 			})
