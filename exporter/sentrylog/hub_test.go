@@ -95,6 +95,7 @@ func TestTheRequestThatFailedIsInTheIssue(t *testing.T) {
 
 func TestSendDefaultPIIOfTheApplicationsClientDecidesAboutAddresses(t *testing.T) {
 	server := envelopetest.NewServer(t)
+	//lint:ignore SA1019 it is what applications set, and is honoured
 	client := appClient(t, sentry.ClientOptions{Dsn: server.DSN(), Release: "1", SendDefaultPII: true})
 	p := newPipeline(t, newProcessor(t, "", sentrylog.WithClient(client)))
 	ctx, _ := inRequest(t)
