@@ -161,3 +161,49 @@ func ExampleDo() {
 	fmt.Println(number, err)
 	// Output: 118 <nil>
 }
+
+// An endpoint answers 409 if its own lock is busy. A lock that its function takes
+// may be busy too: that one is its function's matter, and not the client's.
+func ExampleOwnError() {
+	locker, err := otellock.New(memorybackend.New())
+	if err != nil {
+		panic(err)
+	}
+	projects, err := locker.Target("projects", "lock:projects:*", otellock.WithWait(0))
+	if err != nil {
+		panic(err)
+	}
+	quotas, err := locker.Target("quotas", "lock:quotas:*", otellock.WithWait(0))
+	if err != nil {
+		panic(err)
+	}
+	save := func(ctx context.Context, project string) int {
+		err := projects.Mutex(project).Do(ctx, func(ctx context.Context) error {
+			return quotas.Mutex("acme").Do(ctx, func(context.Context) error { return nil })
+		})
+		if own, ok := otellock.OwnError(ctx, err); ok && errors.Is(own, otellock.ErrContended) {
+			return http.StatusConflict
+		}
+		if err != nil {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	}
+
+	ctx := context.Background()
+	busy := func(m otellock.Mutex) {
+		lease, err := m.Lock(ctx)
+		if err != nil {
+			panic(err)
+		}
+		defer lease.Release(ctx)
+		fmt.Println(save(ctx, "42"))
+	}
+	busy(projects.Mutex("42"))
+	busy(quotas.Mutex("acme"))
+	fmt.Println(save(ctx, "42"))
+	// Output:
+	// 409
+	// 500
+	// 200
+}
