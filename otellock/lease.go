@@ -91,8 +91,9 @@ type lease struct {
 	extending chan struct{} // closed when the extend that is under way has ended
 	shortest  time.Duration // time to live of any attempt that may still land
 	lost      *Error        // what Extend found
-	releasing bool          // or released: no extend begins any more
-	ended     chan struct{} // made by whoever ends the lease, and closed then
+	ending    bool          // or ended: no extend begins any more
+	over      bool          // it has ended
+	ended     chan struct{} // closed then; nil where nobody waits for it
 
 	result error // of the end
 }
@@ -108,73 +109,88 @@ func (l *lease) release(ctx context.Context) error {
 	if !l.protected {
 		return nil
 	}
-	var op observe.Operation
-	first := l.end(func() {
-		ctx, op = l.observed.Release(ctx)
-		if err := l.giveBack(ctx, &op); err != nil {
-			l.result = err
-			if err.kind == ErrBackend {
-				l.config.locker.cleanup.add(ctx, l, false)
-			}
-		}
-	})
-	if first {
-		op.End(l.result)
+	if !l.beginEnd() {
+		l.waitForEnd()
+		return l.result
 	}
+	ctx, op := l.observed.Release(ctx)
+	l.releaseByHolder(ctx, &op)
+	op.End(l.result) // after the end: a log handler may look at the lease
 	return l.result
+}
+
+func (l *lease) releaseByHolder(ctx context.Context, op *observe.Operation) {
+	defer l.hasEnded()
+	if err := l.giveBack(ctx, op); err != nil {
+		l.result = err
+		if err.kind == ErrBackend {
+			l.config.locker.cleanup.add(ctx, l, false)
+		}
+	}
 }
 
 // releaseByClose ends the lease as Close does.
 func (l *lease) releaseByClose(ctx context.Context) {
-	l.end(func() {
-		l.result = l.newError("release", "closed", ErrClosed, nil)
-		var uncounted observe.Operation
-		err := l.giveBack(ctx, &uncounted)
-		l.observed.Drop(ctx)
-		switch {
-		case err == nil:
-			l.config.observed.Cleanup(ctx, nil)
-		case err.kind == ErrBackend:
-			l.config.locker.cleanup.add(ctx, l, true)
-		default:
-			l.config.observed.Cleanup(ctx, err)
-		}
-	})
+	if !l.beginEnd() {
+		l.waitForEnd()
+		return
+	}
+	defer l.hasEnded()
+	l.result = l.newError("release", "closed", ErrClosed, nil)
+	var uncounted observe.Operation
+	err := l.giveBack(ctx, &uncounted)
+	l.observed.Drop(ctx)
+	switch {
+	case err == nil:
+		l.config.observed.Cleanup(ctx, nil)
+	case err.kind == ErrBackend:
+		l.config.locker.cleanup.add(ctx, l, true)
+	default:
+		l.config.observed.Cleanup(ctx, err)
+	}
 }
 
 // abandon ends a lease that nobody can release any more. The backend is not
 // touched: the collector may run while the critical section still does.
 func (l *lease) abandon() {
-	if l.beginEnd() == nil {
-		defer close(l.ended)
-		l.forget()
+	if l.beginEnd() {
+		defer l.hasEnded()
 		l.observed.Abandon(context.Background())
 	}
 }
 
-// end calls f if it is the first to end the lease, and returns when the lease has
-// ended. It waits on a channel and not in a sync.Once, because f calls the backend.
-func (l *lease) end(f func()) (first bool) {
-	if ended := l.beginEnd(); ended != nil {
-		<-ended
-		return false
-	}
-	defer close(l.ended)
-	defer l.forget()
-	f()
-	return true
-}
-
-// beginEnd returns nil to the first who ends the lease, and to others a channel
-// that is closed when it has ended.
-func (l *lease) beginEnd() (ended chan struct{}) {
+// beginEnd reports whether the caller is the first to end the lease. Then it must
+// call hasEnded; otherwise it may waitForEnd.
+func (l *lease) beginEnd() (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended != nil {
-		return l.ended
+	first = !l.ending
+	l.ending = true
+	return first
+}
+
+// waitForEnd waits on a channel and not in a sync.Once, because the end calls the
+// backend.
+func (l *lease) waitForEnd() {
+	l.mu.Lock()
+	if !l.over && l.ended == nil {
+		l.ended = make(chan struct{})
 	}
-	l.ended = make(chan struct{})
-	return nil
+	over, ended := l.over, l.ended
+	l.mu.Unlock()
+	if !over {
+		<-ended
+	}
+}
+
+func (l *lease) hasEnded() {
+	l.forget()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	if l.ended != nil {
+		close(l.ended)
+	}
 }
 
 // forget drops what the process keeps of a lease that has ended.
@@ -197,7 +213,6 @@ func (l *lease) forget() {
 func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 	start, timeout := time.Now(), l.config.attemptTimeout
 	l.mu.Lock()
-	l.releasing = true
 	extending := l.extending
 	l.mu.Unlock()
 	if extending != nil {

@@ -101,19 +101,16 @@ func (m Mutex) TryLock(ctx context.Context) (lease *Lease, ok bool, err error) {
 
 // enter begins a call, or says why there can be none.
 func (m Mutex) enter(ctx context.Context) error {
-	var err Error
 	switch {
 	case m.err != nil:
-		err = *m.err
+		return m.err.underLeaseOf(ctx)
 	case m.config == nil:
-		err = *invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex")
+		return invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex").underLeaseOf(ctx)
 	case m.config.locker.enter():
 		return nil
-	default:
-		err = Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
 	}
-	err.under = LeaseFromContext(ctx)
-	return &err
+	closed := &Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
+	return closed.underLeaseOf(ctx)
 }
 
 func (m Mutex) run(ctx context.Context, try bool, fn func(context.Context) error) (ran bool, err error) {
