@@ -3,6 +3,7 @@ package locktest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/otellock/otellock-go/otellock"
@@ -24,16 +25,15 @@ type Fault func(ctx context.Context, call func() error) error
 // NewScripted returns a backend that works until it is told otherwise.
 func NewScripted() *ScriptedBackend { return &ScriptedBackend{Backend: memorybackend.New()} }
 
-func (b *ScriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (grant otellock.Grant, err error) {
+func (b *ScriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	b.see(c)
-	err = b.next("acquire", &b.OnAcquire)(ctx, func() (err error) {
-		grant, err = b.Backend.Acquire(context.WithoutCancel(ctx), c)
+	var acquired atomic.Bool // a fault may call after it has returned
+	err := b.next("acquire", &b.OnAcquire)(ctx, func() error {
+		grant, err := b.Backend.Acquire(context.WithoutCancel(ctx), c)
+		acquired.Store(grant.Acquired)
 		return err
 	})
-	if err != nil {
-		grant = otellock.Grant{}
-	}
-	return grant, err
+	return otellock.Grant{Acquired: err == nil && acquired.Load()}, err
 }
 
 func (b *ScriptedBackend) Extend(ctx context.Context, c otellock.Claim) error {
