@@ -2,7 +2,7 @@ package observe
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -14,14 +14,12 @@ import (
 // is counted in lock.held meanwhile. A release may overtake an extend, otherwise
 // its operations follow each other.
 type Lease struct {
-	target  *Target
-	try     bool
-	start   time.Time // of the attempt that was granted: the lease counts from here
-	granted time.Time // when it was
-
-	mu     sync.Mutex
-	lost   bool          // an extend has found and reported the loss
-	length time.Duration // from start to the deadline; 0 without a time to live
+	target   *Target
+	start    time.Duration // when the attempt that was granted began: the lease counts from here
+	granted  time.Duration // when it was; both since the Observer was made
+	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
+	lost     atomic.Bool   // an extend has found and reported the loss
+	try      bool
 }
 
 // Release begins the release of the lease.
@@ -66,50 +64,46 @@ func (l *Lease) Abandon(ctx context.Context) {
 // record ends the lease and records how long it was held.
 func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 	s := l.target.series
-	held := now.Sub(l.granted).Seconds()
+	held := l.held(now).Seconds()
 	s.observer.held.Add(ctx, -1, s.gauge...)
 	s.observer.holdDuration.Record(ctx, held, s.hold...)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.LockHoldDuration(held))
 	}
-	length := l.lasts()
+	length := time.Duration(l.deadline.Load()) - l.start
 	if length <= 0 {
 		return
 	}
-	utilization := float64(now.Sub(l.start)) / float64(length)
+	utilization := float64(s.observer.since(now)-l.start) / float64(length)
 	s.observer.holdUtilization.Record(ctx, utilization, s.hold...)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.LockHoldUtilization(utilization))
 	}
 }
 
+func (l *Lease) held(now time.Time) time.Duration {
+	return l.target.series.observer.since(now) - l.granted
+}
+
 // loss tells a lease that ran out from one that vanished before.
 func (l *Lease) loss(errorType string, now time.Time) string {
-	if length := l.lasts(); errorType == typeLost && length > 0 && !now.Before(l.start.Add(length)) {
+	deadline := time.Duration(l.deadline.Load())
+	if errorType == typeLost && deadline > l.start && l.target.series.observer.since(now) >= deadline {
 		return typeExpired
 	}
 	return errorType
 }
 
-func (l *Lease) lasts() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.length
-}
-
 // extended makes the lease last for ttl from start.
 func (l *Lease) extended(start time.Time, ttl time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.length = start.Sub(l.start) + ttl
+	l.deadline.Store(int64(l.target.series.observer.since(start) + ttl))
 }
 
 // reported reports whether an extend has told of the loss already, and remembers
 // one that it tells of now.
 func (l *Lease) reported(op operation, errorType string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := l.lost
-	l.lost = l.lost || op == opExtend && isLoss(errorType)
-	return before
+	if op == opExtend && isLoss(errorType) {
+		return l.lost.Swap(true)
+	}
+	return l.lost.Load()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -14,6 +15,7 @@ type Observer struct {
 	config
 	instruments
 	reporter *reporter
+	made     time.Time
 
 	mu       sync.Mutex
 	declared map[string]*series // by name
@@ -35,6 +37,7 @@ func New(opts ...Option) (*Observer, error) {
 	}
 	o := &Observer{
 		config:      c,
+		made:        time.Now(),
 		instruments: newInstruments(c.tracers, c.meters),
 		declared:    map[string]*series{},
 		derived:     map[string]*series{},
@@ -103,6 +106,9 @@ func (o *Observer) rest() *series {
 	}
 	return o.overflow
 }
+
+// since returns the time since the Observer was made, by the monotonic clock.
+func (o *Observer) since(t time.Time) time.Duration { return t.Sub(o.made) }
 
 // BackendName returns lock.backend.name.
 func (o *Observer) BackendName() string { return o.backendName }

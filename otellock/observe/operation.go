@@ -97,7 +97,9 @@ func (a *Acquire) End(err error) *Lease {
 		return nil
 	}
 	o.held.Add(a.ctx, 1, s.gauge...)
-	return &Lease{target: t, try: a.try, start: a.attempt, granted: now, length: t.ttl}
+	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
+	l.extended(a.attempt, t.ttl)
+	return l
 }
 
 func (a *Acquire) outcome(err error) (outcome, string) {
@@ -156,7 +158,7 @@ func (op *Operation) End(err error) {
 		outcome = failed
 		errorType = l.loss(ErrorType(err), now)
 	}
-	held := now.Sub(l.granted)
+	held := l.held(now)
 	if op.op == opRelease {
 		l.record(op.ctx, op.span, now)
 	}
