@@ -76,24 +76,25 @@ type lease struct {
 	config *mutexConfig
 	key    string
 	token  string
-	try    bool
-	given  bool   // out by Lock or TryLock
 	outer  *Lease // that the caller's context runs under
 
 	observed  *observe.Lease // of a protected lease
-	protected bool           // the backend granted it
-	pending   bool           // an attempt to acquire the token may still land
 	start     time.Time      // of the request that was granted: the lease counts from here
 	length    atomic.Int64   // of the lease, from start, in nanoseconds
 	gone      atomic.Bool    // ended, or known to be lost
+	try       bool           // by TryDo or TryLock
+	given     bool           // out by Lock or TryLock
+	protected bool           // the backend granted it
+	pending   bool           // an attempt to acquire the token may still land
 
 	mu        sync.Mutex    // never held over a call of the backend
+	releasing bool          // or released: no extend begins any more
+	ending    bool          // somebody ends the lease, or has
+	ended     bool          // and its result is set
+	waiters   chan struct{} // made by the first who waits for the end, and closed then
 	extending chan struct{} // closed when the extend that is under way has ended
 	shortest  time.Duration // time to live of any attempt that may still land
 	lost      *Error        // what Extend found
-	ending    bool          // or ended: no extend begins any more
-	over      bool          // it has ended
-	ended     chan struct{} // closed then; nil where nobody waits for it
 
 	result error // of the end
 }
@@ -154,13 +155,25 @@ func (l *lease) releaseByClose(ctx context.Context) {
 // touched: the collector may run while the critical section still does.
 func (l *lease) abandon() {
 	if l.beginEnd() {
-		defer l.hasEnded()
+		defer l.finishEnd()
 		l.observed.Abandon(context.Background())
 	}
 }
 
-// beginEnd reports whether the caller is the first to end the lease. Then it must
-// call hasEnded; otherwise it may waitForEnd.
+// end calls f if it is the first to end the lease, and returns when the lease has
+// ended. It waits on a channel and not in a sync.Once, because f calls the backend.
+func (l *lease) end(f func()) (first bool) {
+	if !l.beginEnd() {
+		l.awaitEnd()
+		return false
+	}
+	defer l.finishEnd()
+	f()
+	return true
+}
+
+// beginEnd reports whether the caller is the first to end the lease. It has to call
+// finishEnd then.
 func (l *lease) beginEnd() (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -169,27 +182,27 @@ func (l *lease) beginEnd() (first bool) {
 	return first
 }
 
-// waitForEnd waits on a channel and not in a sync.Once, because the end calls the
-// backend.
-func (l *lease) waitForEnd() {
-	l.mu.Lock()
-	if !l.over && l.ended == nil {
-		l.ended = make(chan struct{})
-	}
-	over, ended := l.over, l.ended
-	l.mu.Unlock()
-	if !over {
-		<-ended
-	}
-}
-
-func (l *lease) hasEnded() {
+// finishEnd lets go of those who wait for the end.
+func (l *lease) finishEnd() {
 	l.forget()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.over = true
-	if l.ended != nil {
-		close(l.ended)
+	l.ended = true
+	if l.waiters != nil {
+		close(l.waiters)
+	}
+}
+
+// awaitEnd returns when the lease has ended, and its result is set.
+func (l *lease) awaitEnd() {
+	l.mu.Lock()
+	if l.waiters == nil && !l.ended {
+		l.waiters = make(chan struct{})
+	}
+	waiters := l.waiters
+	l.mu.Unlock()
+	if waiters != nil {
+		<-waiters
 	}
 }
 

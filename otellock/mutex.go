@@ -101,13 +101,17 @@ func (m Mutex) TryLock(ctx context.Context) (lease *Lease, ok bool, err error) {
 
 // enter begins a call, or says why there can be none.
 func (m Mutex) enter(ctx context.Context) error {
+	if m.err == nil && m.config != nil && m.config.locker.enter() {
+		return nil
+	}
+	var err Error
 	switch {
 	case m.err != nil:
 		return m.err.underLeaseOf(ctx)
 	case m.config == nil:
-		return invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex").underLeaseOf(ctx)
-	case m.config.locker.enter():
-		return nil
+		err = *invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex")
+	default:
+		err = Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
 	}
 	closed := &Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
 	return closed.underLeaseOf(ctx)
@@ -136,7 +140,7 @@ func (l *lease) run(ctx context.Context, fn func(context.Context) error) (err er
 			err = errors.Join(err, lost)
 		}
 	}()
-	return fn(context.WithValue(ctx, leaseKey{}, &Lease{state: l}))
+	return fn(&leaseContext{ctx, Lease{state: l}})
 }
 
 func (m Mutex) lease(ctx context.Context, try bool) (*Lease, bool, error) {
@@ -165,7 +169,20 @@ func (l *lease) refusal(err error) error {
 	return l.newError("acquire", "contended", ErrContended, nil)
 }
 
+// A leaseContext is a context.WithValue of the lease that fn runs under.
+type leaseContext struct {
+	context.Context
+	lease Lease
+}
+
 type leaseKey struct{}
+
+func (c *leaseContext) Value(key any) any {
+	if key == (leaseKey{}) {
+		return &c.lease
+	}
+	return c.Context.Value(key)
+}
 
 // LeaseFromContext returns the lease that fn runs under: the innermost Do's or
 // TryDo's. It is nil outside of them, which all methods of a Lease allow.
