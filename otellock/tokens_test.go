@@ -340,6 +340,7 @@ func TestWhileTheBackendIsSilentOneTokenAsksForAll(t *testing.T) {
 			s.Backend.OnAcquire = []fault{answers(classed("eof"))}
 			_ = s.Target.Mutex(fmt.Sprint(i)).Do(s.Ctx, nothing)
 		}
+		synctest.Wait() // those that were looked at together, before it was known
 		before := s.Called("release")
 		time.Sleep(10 * time.Second)
 		if n := s.Called("release") - before; n > 21 {
