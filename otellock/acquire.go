@@ -65,7 +65,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 	for retries := 0; ; retries++ {
 		a := w.attempt(ctx, retries > 0)
 		if a.err == nil && a.granted {
-			l.begin(a.sent)
+			l.startAt(a.sent)
 			return nil
 		}
 		l.pending = l.pending || unanswered(a.class)
@@ -178,8 +178,8 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	return ErrContended, false
 }
 
-// begin starts the lease that was asked for at sent.
-func (l *lease) begin(sent time.Time) {
+// startAt starts a lease that was granted to an attempt of that time.
+func (l *lease) startAt(sent time.Time) {
 	l.start = sent
 	l.length.Store(int64(l.config.ttl))
 	l.shortest = maxTTL

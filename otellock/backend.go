@@ -38,7 +38,7 @@ type Backend interface {
 	Release(ctx context.Context, c Claim) error
 }
 
-// A Claim is one holder's wish for one key. Key and token are secret: a Claim that
+// A Claim is what one holder asks of one key. Key and token are secret: a Claim that
 // is printed or logged by itself shows neither, but one inside another value may.
 type Claim struct {
 	Key   string        // the full key as stored
@@ -52,17 +52,17 @@ type Claim struct {
 	Again bool
 }
 
-// String is the time to live alone: a Claim that is printed shows neither key
+// String returns the time to live alone: a Claim that is printed shows neither key
 // nor token.
 func (c Claim) String() string { return "claim for " + c.TTL.String() }
 
-// GoString is String.
+// GoString returns String.
 func (c Claim) GoString() string { return c.String() }
+
+// LogValue returns String, for package log/slog.
+func (c Claim) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // A Grant is the answer to [Backend.Acquire].
 type Grant struct {
 	Acquired bool // the claim's token holds the key now
 }
-
-// LogValue is String, for package log/slog.
-func (c Claim) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -29,9 +29,9 @@
 // at most, and happens although the caller has gone. These bounds hold for a
 // backend that keeps to the deadlines of its contexts.
 //
-// Telemetry never breaks a lock: a report is handed over beside the caller, who
-// waits 50 ms for it at most. What a handler that is stuck or panics costs is
-// reports, and they are counted.
+// Telemetry never breaks a lock: a warning is handed over in another goroutine,
+// and the caller waits for it 50 ms at most. A handler that is stuck or panics
+// costs warnings, and they are counted.
 //
 // # What it does not promise
 //
@@ -43,13 +43,14 @@
 //
 // # What it emits
 //
-// Package semconv is the contract, and its README the reference. Only the API of
-// OpenTelemetry is used here: whichever SDK the process sets up receives it, for
-// example that of package exporter.
+// Package semconv is the contract, and its README the reference. Package observe
+// emits it, for this lock and for any other, and uses only the API of
+// OpenTelemetry: whichever SDK the process sets up receives it, for example that
+// of package exporter.
 //
 // Warnings go to the global logger provider, as it is at the time. Where there
 // is none, they go to [log/slog.Default]: one a minute for each action and
-// target, with the number of those that were held back. Contention, skips,
+// target, with the number of those that were suppressed. Contention, skips,
 // cancellations and cleanups are counted and never reported.
 //
 // No key, id or token is in any span, metric, record or error text.

@@ -8,8 +8,8 @@ import (
 // Extend makes the lease run out ttl from now. It never fails open: the error is
 // [ErrExpired], [ErrLost] or [ErrStolen] if the lease is gone, for which every
 // later call returns the same, and [ErrBackend] if nobody knows or if the lock
-// had failed open. If it fails so, [Lease.Deadline] says the earlier of the two:
-// the server may have taken the new time without ever saying so. A ttl below 1 ms
+// had failed open. After ErrBackend, [Lease.Deadline] returns the earlier of the
+// old deadline and the new: the server may have taken the new time without saying so. A ttl below 1 ms
 // or not above the attempt timeout is [ErrInvalid]. Extending a lock that is
 // disabled does nothing. Calls that never reach the backend emit no telemetry.
 func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
@@ -37,8 +37,8 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	return s.extend(ctx, ttl, c.attemptTimeout)
 }
 
-// extend waits for an extend that is under way, and then makes its own. It calls
-// nobody where the lease has ended or is known to be lost.
+// extend waits for an extend that is under way, and then makes its own. It does not
+// call the backend if the lease has ended or is known to be lost.
 func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	done := make(chan struct{})
 	for {
@@ -62,7 +62,7 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	}
 	// The server may take a shorter time to live without ever saying so.
 	l.length.Store(min(l.length.Load(), int64(start.Sub(l.start)+ttl)))
-	failed, pending := l.ask(ctx, "extend", ttl, timeout, &op)
+	failed, pending := l.request(ctx, "extend", ttl, timeout, &op)
 	if failed = l.endExtend(start, ttl, failed, pending, done); failed != nil {
 		op.End(failed)
 		return failed
@@ -71,8 +71,8 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	return nil
 }
 
-// beginExtend returns the end of the extend that is under way, or makes done that
-// of the caller's.
+// beginExtend registers an extend, whose end is told by closing done. If another
+// is under way it returns that one's channel instead.
 func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error
 	return nil, nil
 }
 
-// endExtend remembers what the extend has found.
+// endExtend keeps what the extend has found, and lets the next one begin.
 func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) *Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -243,18 +243,18 @@ func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 	if lost != nil {
 		return l.newError("release", lost.Type, lost.kind, nil)
 	}
-	err, _ := l.ask(ctx, "release", 0, timeout, op)
+	err, _ := l.request(ctx, "release", 0, timeout, op)
 	return err
 }
 
-// ask makes attempts to release or to extend within the timeout, whatever becomes
+// request makes attempts to release or to extend within the timeout, whatever becomes
 // of the caller: one more if the first was never answered, and others while there
 // is no free connection. pending says that an attempt was never answered.
 //
 // A repeated release may find what the first one did. If that was sent before the
 // lease's deadline, a key that is absent or another's means success; if it was
 // sent later, the lease had expired.
-func (l *lease) ask(ctx context.Context, op string, ttl, timeout time.Duration, count *observe.Operation) (failed *Error, pending bool) {
+func (l *lease) request(ctx context.Context, op string, ttl, timeout time.Duration, observed *observe.Operation) (failed *Error, pending bool) {
 	ctx = context.WithoutCancel(ctx)
 	now := time.Now()
 	end, limit := now.Add(timeout), timeout/2
@@ -293,6 +293,6 @@ func (l *lease) ask(ctx context.Context, op string, ttl, timeout time.Duration, 
 			now = time.Now()
 			limit = end.Sub(now)
 		}
-		count.Retry()
+		observed.Retry()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -58,6 +59,19 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 	l.answered.Store(-1)
 	l.cleanup.init(l)
 	return l, nil
+}
+
+// isNil also finds a nil pointer in the interface.
+func isNil(b Backend) bool {
+	if b == nil {
+		return true
+	}
+	v := reflect.ValueOf(b)
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Interface, reflect.Chan, reflect.Slice:
+		return v.IsNil()
+	}
+	return false
 }
 
 // Target declares a family of locks: name is the collection that they guard

@@ -158,7 +158,7 @@ func WithEnabled(enabled bool) LockOption {
 // WithLogger sends the warnings to this logger instead of the OpenTelemetry
 // pipeline, for example one that carries a request's attributes, as
 // mutex.With(otellock.WithLogger(l)). It gets at most one record a minute for
-// each action and target, with the number of those held back. Nil, the default,
+// each action and target, with the number of those suppressed. Nil, the default,
 // is the pipeline, or [slog.Default] where there is none.
 func WithLogger(logger *slog.Logger) LockOption {
 	return lockOption(func(c *lockConfig) { c.logger = logger })

@@ -2,7 +2,6 @@ package otellock
 
 import (
 	"fmt"
-	"reflect"
 
 	"github.com/otellock/otellock-go/otellock/observe"
 )
@@ -76,16 +75,4 @@ func (c *mutexConfig) with(opts []LockOption) (*mutexConfig, error) {
 		return nil, err
 	}
 	return &mutexConfig{changed, c.locker, c.observed.With(changed.observed()...)}, nil
-}
-
-func isNil(b Backend) bool {
-	if b == nil {
-		return true
-	}
-	v := reflect.ValueOf(b)
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Interface, reflect.Chan, reflect.Slice:
-		return v.IsNil()
-	}
-	return false
 }
