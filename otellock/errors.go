@@ -114,13 +114,6 @@ func ownError(under *Lease, err error) (*Error, bool) {
 	return nil, false
 }
 
-// underLeaseOf returns the error as one of a call with ctx.
-func (e *Error) underLeaseOf(ctx context.Context) *Error {
-	made := *e
-	made.under = LeaseFromContext(ctx)
-	return &made
-}
-
 func invalid(op, target, detail string) *Error {
 	return &Error{Op: op, Target: target, Type: "invalid", kind: ErrInvalid, detail: detail}
 }

@@ -79,7 +79,7 @@ func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error
 	switch {
 	case l.lost != nil:
 		return nil, l.lost
-	case l.ending:
+	case l.releasing || l.gone.Load():
 		return nil, l.newError("extend", "released", ErrLost, nil)
 	case l.extending != nil:
 		return l.extending, nil
@@ -94,7 +94,7 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 	defer l.mu.Unlock()
 	defer close(done)
 	l.extending = nil
-	if failed != nil && failed.kind != ErrBackend && l.ending {
+	if failed != nil && failed.kind != ErrBackend && l.releasing {
 		// The release has overtaken it: what it found is no loss.
 		failed = l.newError("extend", typeTimeout, ErrBackend, nil)
 	}

@@ -110,45 +110,38 @@ func (l *lease) release(ctx context.Context) error {
 	if !l.protected {
 		return nil
 	}
-	if !l.beginEnd() {
-		l.waitForEnd()
-		return l.result
-	}
-	ctx, op := l.observed.Release(ctx)
-	l.releaseByHolder(ctx, &op)
-	op.End(l.result) // after the end: a log handler may look at the lease
-	return l.result
-}
-
-func (l *lease) releaseByHolder(ctx context.Context, op *observe.Operation) {
-	defer l.hasEnded()
-	if err := l.giveBack(ctx, op); err != nil {
-		l.result = err
-		if err.kind == ErrBackend {
-			l.config.locker.cleanup.add(ctx, l, false)
+	var op observe.Operation
+	first := l.end(func() {
+		ctx, op = l.observed.Release(ctx)
+		if err := l.giveBack(ctx, &op); err != nil {
+			l.result = err
+			if err.kind == ErrBackend {
+				l.config.locker.cleanup.add(ctx, l, false)
+			}
 		}
+	})
+	if first {
+		op.End(l.result)
 	}
+	return l.result
 }
 
 // releaseByClose ends the lease as Close does.
 func (l *lease) releaseByClose(ctx context.Context) {
-	if !l.beginEnd() {
-		l.waitForEnd()
-		return
-	}
-	defer l.hasEnded()
-	l.result = l.newError("release", "closed", ErrClosed, nil)
-	var uncounted observe.Operation
-	err := l.giveBack(ctx, &uncounted)
-	l.observed.Drop(ctx)
-	switch {
-	case err == nil:
-		l.config.observed.Cleanup(ctx, nil)
-	case err.kind == ErrBackend:
-		l.config.locker.cleanup.add(ctx, l, true)
-	default:
-		l.config.observed.Cleanup(ctx, err)
-	}
+	l.end(func() {
+		l.result = l.newError("release", "closed", ErrClosed, nil)
+		var uncounted observe.Operation
+		err := l.giveBack(ctx, &uncounted)
+		l.observed.Drop(ctx)
+		switch {
+		case err == nil:
+			l.config.observed.Cleanup(ctx, nil)
+		case err.kind == ErrBackend:
+			l.config.locker.cleanup.add(ctx, l, true)
+		default:
+			l.config.observed.Cleanup(ctx, err)
+		}
+	})
 }
 
 // abandon ends a lease that nobody can release any more. The backend is not
@@ -226,6 +219,7 @@ func (l *lease) forget() {
 func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 	start, timeout := time.Now(), l.config.attemptTimeout
 	l.mu.Lock()
+	l.releasing = true
 	extending := l.extending
 	l.mu.Unlock()
 	if extending != nil {

@@ -107,14 +107,14 @@ func (m Mutex) enter(ctx context.Context) error {
 	var err Error
 	switch {
 	case m.err != nil:
-		return m.err.underLeaseOf(ctx)
+		err = *m.err
 	case m.config == nil:
 		err = *invalid("acquire", "", "the Mutex is zero; make one with Target.Mutex")
 	default:
 		err = Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
 	}
-	closed := &Error{Op: "acquire", Target: m.config.observed.Name(), Type: "closed", kind: ErrClosed}
-	return closed.underLeaseOf(ctx)
+	err.under = LeaseFromContext(ctx)
+	return &err
 }
 
 func (m Mutex) run(ctx context.Context, try bool, fn func(context.Context) error) (ran bool, err error) {
