@@ -13,14 +13,12 @@
 //
 // It serves any program. For one that locks through otellock it adds the
 // throttle that keeps an outage at one warning a minute for each action and
-// target, and the exporter that makes Sentry issues of those warnings. Neither
-// package imports the other: they meet in the OpenTelemetry API.
+// target, and the processor that makes Sentry issues of those warnings.
 //
 // # Variables
 //
 // The variables and their defaults are those of the OpenTelemetry
-// specification. In particular, without any variable all three signals go to
-// an OTLP receiver at http://localhost:4318.
+// specification: without any, all signals go to http://localhost:4318 by OTLP.
 //
 //   - OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER: otlp
 //     (default), console, none, for metrics also prometheus, for logs also
@@ -37,25 +35,19 @@
 //     here, 2,000 in the SDK.
 //   - SENTRY_DSN, SENTRY_ENVIRONMENT, SENTRY_RELEASE.
 //
-// A variable that the SDK would print together with the secret in it (headers,
-// endpoints), or that means something else here (lists of exporters, propagators,
-// SENTRY_DSN), is an error of Setup if it is malformed. The errors name the
-// variable, say what is allowed, and contain no value. A variable that nothing
-// would read is not checked; [WithSentryTraces] reads those of OTLP. The SDK
-// takes care of all others.
+// Headers, endpoints, exporters, propagators and SENTRY_DSN that are malformed are
+// an error of Setup, if anything would read them. The error names the variable and
+// does not contain the value. The SDK takes care of all others.
 //
 // # Log records
 //
-// Every log record passes, in this order: the throttle (see package throttle),
-// the processor that makes an event of it (the attribute otel.event.name becomes
-// the record's event name, and stays as an attribute for destinations that
-// cannot store one), and a fan-out to the destinations: the exporter of
-// OTEL_LOGS_EXPORTER behind a batch processor, Sentry when SENTRY_DSN is set,
-// and those given [WithLogProcessor].
+// Every log record passes the throttle (see package throttle). Behind it stand the
+// exporter of OTEL_LOGS_EXPORTER, Sentry when SENTRY_DSN is set, and those given
+// [WithLogProcessor]. For them the attribute otel.event.name becomes the record's
+// event name as well.
 //
-// With OTEL_LOGS_EXPORTER=none and no other destination there is no processor
-// at all. Loggers then report that they are not enabled, by which otellock
-// knows to warn on the console.
+// With OTEL_LOGS_EXPORTER=none and no other destination loggers report that they
+// are not enabled, by which otellock knows to warn on the console.
 //
 // # Sentry
 //

@@ -1,18 +1,21 @@
 package exporter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
+
+	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
 const logsVar = "OTEL_LOGS_EXPORTER"
 
-// malformed is the error about one variable. Values never go in: headers hold
-// tokens, endpoints may hold passwords, and anything can be pasted into the
-// wrong variable.
+// malformed is the error about one variable. Its value never goes in: anything,
+// such as a password, can be pasted into the wrong variable.
 func malformed(name, problem string) error {
 	return fmt.Errorf("exporter: %s %s", name, problem)
 }
@@ -32,8 +35,7 @@ func checkEnvironment(cfg config) error {
 	used := false
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
 		verify("OTEL_"+signal+"_EXPORTER", oneExporter)
-		sentry := signal == "TRACES" && cfg.sentryTraces && os.Getenv(dsnVar) != "" // by an OTLP exporter too
-		if otlpSelected(signal) || sentry {
+		if otlpSelected(signal) || signal == "TRACES" && cfg.sentryTraces && os.Getenv(dsnVar) != "" {
 			used = true
 			verify("OTEL_EXPORTER_OTLP_"+signal+"_HEADERS", headers)
 			verify("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT", endpoint(signal))
@@ -43,7 +45,12 @@ func checkEnvironment(cfg config) error {
 		verify("OTEL_EXPORTER_OTLP_HEADERS", headers)
 		verify("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint(""))
 	}
-	return errors.Join(append(errs, checkSentry())...)
+	if dsn := os.Getenv(dsnVar); dsn != "" {
+		if _, err := sentryissue.ParseDSN(dsn); err != nil {
+			errs = append(errs, fmt.Errorf("exporter: %s: %w", dsnVar, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func otlpSelected(signal string) bool {
@@ -51,23 +58,8 @@ func otlpSelected(signal string) bool {
 	return name == "" || name == "otlp"
 }
 
-// localProtocol returns the protocol of a signal that goes to an OTLP receiver
-// whose address nobody gave, and so to localhost: by http, as the specification
-// has it, where Go's exporters would use TLS. Otherwise it returns "".
-func localProtocol(signal string) string {
-	if !otlpSelected(signal) || os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != "" {
-		return ""
-	}
-	return protocol(signal)
-}
-
 func protocol(signal string) string {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if value := os.Getenv(name); value != "" {
-			return value
-		}
-	}
-	return "http/protobuf"
+	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf")
 }
 
 func oneExporter(value string) string {
@@ -78,25 +70,17 @@ func oneExporter(value string) string {
 	return ""
 }
 
+// headerName is a token of RFC 9110, 5.6.2.
+var headerName = regexp.MustCompile("^[0-9A-Za-z!#$%&'*+.^_`|~-]+$")
+
 func headers(value string) string {
 	for pair := range strings.SplitSeq(value, ",") {
 		k, v, found := strings.Cut(pair, "=")
-		if _, err := url.PathUnescape(v); !found || !isToken(strings.TrimSpace(k)) || err != nil {
+		if _, err := url.PathUnescape(v); !found || !headerName.MatchString(strings.TrimSpace(k)) || err != nil {
 			return "must be a comma-separated list of name=value, with values percent-encoded"
 		}
 	}
 	return ""
-}
-
-// isToken reports whether s may be the name of an HTTP header (RFC 9110, 5.6.2).
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // endpoint allows for gRPC what that resolves as well (dns:///host:4317,
@@ -105,10 +89,10 @@ func isToken(s string) bool {
 func endpoint(signal string) func(string) string {
 	return func(value string) string {
 		u, err := url.Parse(value)
-		switch {
-		case protocol(signal) == "grpc" && (err != nil || u.Scheme == ""):
+		switch grpc := protocol(signal) == "grpc"; {
+		case grpc && (err != nil || u.Scheme == ""):
 			return "must be a URL, such as http://HOST:4317"
-		case protocol(signal) != "grpc" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
+		case !grpc && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
 			return "must be a URL that starts with http:// or https://"
 		}
 		return ""

@@ -68,7 +68,7 @@ func TestEventNameIsPromotedFromTheAttribute(t *testing.T) {
 			rec.SetEventName(tt.name)
 			rec.AddAttributes(tt.attrs...)
 			seen := false
-			emitThrough(t, rec, eventNameProcessor{next: &spy{onEmit: func(r *sdklog.Record) error {
+			emitThrough(t, rec, eventNameProcessor{&spy{onEmit: func(r *sdklog.Record) error {
 				seen = true
 				if r.EventName() != tt.want {
 					t.Errorf("event name %q, want %q", r.EventName(), tt.want)
@@ -93,8 +93,8 @@ func TestSiblingProcessorsSeeTheRecordAsItWasEmitted(t *testing.T) {
 		seen = append(seen, r.EventName())
 		return nil
 	}}
-	failing := eventNameProcessor{next: &spy{onEmit: func(*sdklog.Record) error { return errors.New("full") }}}
-	emitThrough(t, rec, look, eventNameProcessor{next: look}, failing, look)
+	failing := eventNameProcessor{&spy{onEmit: func(*sdklog.Record) error { return errors.New("full") }}}
+	emitThrough(t, rec, look, eventNameProcessor{look}, failing, look)
 	if len(seen) != 3 || seen[0] != "" || seen[1] != "lock.backend_error" || seen[2] != "" {
 		t.Errorf("seen by the one before, the one behind, the one after: %q", seen)
 	}
@@ -104,7 +104,7 @@ func TestPromotionAllocatesNothing(t *testing.T) {
 	var rec log.Record
 	rec.AddAttributes(attribute.String("lock.action", "lock.backend_error"), attribute.String("otel.event.name", "lock.backend_error"))
 	emitThrough(t, rec, &spy{onEmit: func(r *sdklog.Record) error {
-		p := eventNameProcessor{next: &spy{}}
+		p := eventNameProcessor{&spy{}}
 		if n := testing.AllocsPerRun(100, func() { _ = p.OnEmit(context.Background(), r) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
@@ -114,7 +114,7 @@ func TestPromotionAllocatesNothing(t *testing.T) {
 
 func TestEventNameProcessorPassesTheRestOn(t *testing.T) {
 	errFlush, errShutdown := errors.New("flush"), errors.New("shutdown")
-	p := eventNameProcessor{next: &spy{
+	p := eventNameProcessor{&spy{
 		disabled:   true,
 		onFlush:    func(context.Context) error { return errFlush },
 		onShutdown: func(context.Context) error { return errShutdown },

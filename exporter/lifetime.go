@@ -10,23 +10,13 @@ import (
 
 var errShutDown = errors.New("exporter: shut down before the export had an answer")
 
-// lifetime cuts exports short that are still under way when [Telemetry.Shutdown]
-// gives up on them. The SDK's batch processors export on a background context,
-// so that a server that hangs would otherwise keep their goroutines for
+// bounded returns ctx, ended also when life ends, which it does when
+// [Telemetry.Shutdown] gives up. The SDK's batch processors export on a
+// background context: a server that hangs would keep their goroutines for
 // another 10 to 30 seconds.
-type lifetime struct {
-	ctx context.Context
-	end context.CancelCauseFunc
-}
-
-func newLifetime() lifetime {
-	ctx, end := context.WithCancelCause(context.Background())
-	return lifetime{ctx: ctx, end: end}
-}
-
-func (l lifetime) bound(ctx context.Context) (context.Context, func()) {
+func bounded(ctx, life context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	stop := context.AfterFunc(life, func() { cancel(context.Cause(life)) })
 	return ctx, func() {
 		stop()
 		cancel(nil)
@@ -35,22 +25,22 @@ func (l lifetime) bound(ctx context.Context) (context.Context, func()) {
 
 type boundSpanExporter struct {
 	sdktrace.SpanExporter
-	lifetime lifetime
+	life context.Context
 }
 
 func (e boundSpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	ctx, release := e.lifetime.bound(ctx)
+	ctx, release := bounded(ctx, e.life)
 	defer release()
 	return e.SpanExporter.ExportSpans(ctx, spans)
 }
 
 type boundLogExporter struct {
 	sdklog.Exporter
-	lifetime lifetime
+	life context.Context
 }
 
 func (e boundLogExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	ctx, release := e.lifetime.bound(ctx)
+	ctx, release := bounded(ctx, e.life)
 	defer release()
 	return e.Exporter.Export(ctx, records)
 }

@@ -13,13 +13,11 @@ import (
 // Option configures [Setup]. What a deployment decides (where telemetry goes,
 // how it is sampled, who the service is) is read from the environment and has
 // no option.
-type Option interface {
-	apply(config) config
-}
+type Option interface{ apply(*config) }
 
-type optionFunc func(config) config
+type option func(*config)
 
-func (f optionFunc) apply(c config) config { return f(c) }
+func (o option) apply(c *config) { o(c) }
 
 type config struct {
 	keepGlobals        bool
@@ -32,11 +30,10 @@ type config struct {
 	logProcessors      []sdklog.Processor
 }
 
-func newConfig(opts []Option) config {
-	var c config
+func newConfig(opts []Option) (c config) {
 	for _, opt := range opts {
 		if opt != nil {
-			c = opt.apply(c)
+			opt.apply(&c)
 		}
 	}
 	return c
@@ -44,33 +41,20 @@ func newConfig(opts []Option) config {
 
 // WithoutGlobals leaves OpenTelemetry's global providers and propagator as
 // they are. Hand on what [Telemetry] returns instead.
-func WithoutGlobals() Option {
-	return optionFunc(func(c config) config {
-		c.keepGlobals = true
-		return c
-	})
-}
+func WithoutGlobals() Option { return option(func(c *config) { c.keepGlobals = true }) }
 
 // WithResourceAttributes adds attributes to the resource of all three signals.
-// They win over OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, as options do
-// everywhere in OpenTelemetry Go. An attribute without a key is an error of
-// [Setup].
+// They win over OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME. An attribute
+// without a key is an error of [Setup].
 func WithResourceAttributes(attrs ...attribute.KeyValue) Option {
-	return optionFunc(func(c config) config {
-		c.resourceAttributes = append(c.resourceAttributes[:len(c.resourceAttributes):len(c.resourceAttributes)], attrs...)
-		return c
-	})
+	return option(func(c *config) { c.resourceAttributes = append(c.resourceAttributes, attrs...) })
 }
 
 // WithThrottle configures the throttle in front of all log destinations, for
-// instance with another [throttle.WithWindow]. Its metric goes to the
-// MeterProvider that [Setup] builds. Options that make no sense are an error of
-// Setup.
+// instance with another [throttle.WithWindow]. Options that make no sense are an
+// error of [Setup].
 func WithThrottle(opts ...throttle.Option) Option {
-	return optionFunc(func(c config) config {
-		c.throttle = append(c.throttle[:len(c.throttle):len(c.throttle)], opts...)
-		return c
-	})
+	return option(func(c *config) { c.throttle = append(c.throttle, opts...) })
 }
 
 // WithSentry configures the processor that makes Sentry issues. It is built when
@@ -78,55 +62,41 @@ func WithThrottle(opts ...throttle.Option) Option {
 // then sends through the application's client. Without either the options do
 // nothing. Options that make no sense are an error of [Setup].
 func WithSentry(opts ...sentrylog.Option) Option {
-	return optionFunc(func(c config) config {
-		c.sentry = append(c.sentry[:len(c.sentry):len(c.sentry)], opts...)
-		return c
-	})
+	return option(func(c *config) { c.sentry = append(c.sentry, opts...) })
 }
 
 // WithSentryTraces sends spans to Sentry's OTLP endpoint too, beside whatever
 // OTEL_TRACES_EXPORTER names. The address and the key are those of SENTRY_DSN;
-// no OTEL_EXPORTER_OTLP_* header or certificate goes there; timeout and
-// compression apply. With a SENTRY_DSN those variables are checked even where
-// OTEL_TRACES_EXPORTER is not otlp. Without one the option does nothing, so
-// that one binary serves for every environment.
-func WithSentryTraces() Option {
-	return optionFunc(func(c config) config {
-		c.sentryTraces = true
-		return c
-	})
-}
+// of the OTEL_EXPORTER_OTLP_* variables only timeout and compression apply, but
+// all are checked. Without SENTRY_DSN the option does nothing.
+func WithSentryTraces() Option { return option(func(c *config) { c.sentryTraces = true }) }
 
 // WithSpanProcessor gives every span to p too, before any exporter of the
 // environment. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
-	return optionFunc(func(c config) config {
+	return option(func(c *config) {
 		if p != nil {
-			c.spanProcessors = append(c.spanProcessors[:len(c.spanProcessors):len(c.spanProcessors)], p)
+			c.spanProcessors = append(c.spanProcessors, p)
 		}
-		return c
 	})
 }
 
 // WithMetricReader lets r read all metrics too. [Telemetry.Shutdown] shuts r
 // down. Nil is ignored.
 func WithMetricReader(r sdkmetric.Reader) Option {
-	return optionFunc(func(c config) config {
+	return option(func(c *config) {
 		if r != nil {
-			c.metricReaders = append(c.metricReaders[:len(c.metricReaders):len(c.metricReaders)], r)
+			c.metricReaders = append(c.metricReaders, r)
 		}
-		return c
 	})
 }
 
-// WithLogProcessor gives log records to p too. It stands where exporters
-// stand: behind the throttle, beside OTLP and Sentry, with a record of its own
-// that it may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
+// WithLogProcessor gives log records to p too, behind the throttle, each a copy
+// that p may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithLogProcessor(p sdklog.Processor) Option {
-	return optionFunc(func(c config) config {
+	return option(func(c *config) {
 		if p != nil {
-			c.logProcessors = append(c.logProcessors[:len(c.logProcessors):len(c.logProcessors)], p)
+			c.logProcessors = append(c.logProcessors, p)
 		}
-		return c
 	})
 }

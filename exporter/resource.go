@@ -11,17 +11,16 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// processService holds service.name (unknown_service:EXECUTABLE) and
-// service.instance.id (a random UUID). The id stands for the process, so a
-// second Setup reports under the same one.
+// processService is service.name (unknown_service:EXECUTABLE) and
+// service.instance.id, a random UUID that stands for the process: a second Setup
+// reports under the same one.
 var processService = sync.OnceValues(func() (*resource.Resource, error) {
 	return resource.New(context.Background(), resource.WithService())
 })
 
-// newResource says who emits. Later sources win: what can be detected, then
-// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then the attributes given in
-// code. Command arguments and the process owner are left out: the former may
-// carry secrets, the latter cannot be resolved in many containers.
+// newResource says who emits. Later sources win. Command arguments and the process
+// owner are left out: the former may carry secrets, the latter cannot be resolved
+// in many containers.
 func newResource(ctx context.Context, attrs []attribute.KeyValue) (*resource.Resource, error) {
 	for _, kv := range attrs {
 		if !kv.Valid() {
@@ -45,9 +44,7 @@ func newResource(ctx context.Context, attrs []attribute.KeyValue) (*resource.Res
 		resource.WithAttributes(attrs...),
 	)
 	if errors.Is(err, resource.ErrPartialResource) {
-		// A host without a name is no reason to run without telemetry. The
-		// environment's part has been checked before.
-		otel.Handle(err)
+		otel.Handle(err) // a host without a name is no reason to run without telemetry
 		err = nil
 	}
 	if err != nil {

@@ -22,20 +22,7 @@ const (
 	sentryName = "sentry"
 )
 
-// checkSentry reads SENTRY_DSN without using it.
-func checkSentry() error {
-	dsn := os.Getenv(dsnVar)
-	if dsn == "" {
-		return nil
-	}
-	if _, err := sentryissue.ParseDSN(dsn); err != nil {
-		return fmt.Errorf("exporter: %s: %w", dsnVar, err) // quotes nothing of the DSN
-	}
-	return nil
-}
-
-// openSentry returns what makes issues, nil where there is neither a DSN nor a
-// client.
+// openSentry returns nil where there is neither a DSN nor a client.
 func openSentry(_ context.Context, b *builder) (sdklog.Processor, error) {
 	p, err := sentrylog.New(os.Getenv(dsnVar), append([]sentrylog.Option{sentrylog.WithMeterProvider(b.metrics)}, b.sentry...)...)
 	switch {
@@ -49,9 +36,9 @@ func openSentry(_ context.Context, b *builder) (sdklog.Processor, error) {
 	return p, nil
 }
 
-// openSentrySpans returns what sends spans to Sentry's OTLP endpoint. Everything
-// that the OTEL_EXPORTER_OTLP_* variables say about whom to talk to and with
-// what credentials is replaced: those belong to another receiver.
+// openSentrySpans returns what sends spans to Sentry's OTLP endpoint. Address,
+// headers and certificates of OTEL_EXPORTER_OTLP_* are replaced: those belong to
+// another receiver.
 func openSentrySpans(ctx context.Context, b *builder) (sdktrace.SpanProcessor, error) {
 	if !b.sentryTraces || os.Getenv(dsnVar) == "" {
 		return nil, nil
@@ -69,5 +56,5 @@ func openSentrySpans(ctx context.Context, b *builder) (sdktrace.SpanProcessor, e
 	if err != nil {
 		return nil, fmt.Errorf("exporter: WithSentryTraces: %w", err)
 	}
-	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.lifetime}), nil
+	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.life}), nil
 }

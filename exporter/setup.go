@@ -19,50 +19,40 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/otellock/otellock-go/exporter/internal/parallel"
 	"github.com/otellock/otellock-go/exporter/throttle"
 )
 
 const (
 	// cardinalityLimit is per instrument. The SDK's own 2,000 are used up by
-	// 500 lock targets, and failing series, being born last, are the ones that
-	// fall into the overflow.
+	// 500 lock targets, and failing series, born last, fall into the overflow.
 	cardinalityLimit = 10_000
 
-	// cardinalityVar is how the SDK lets an operator set that limit.
-	cardinalityVar = "OTEL_GO_X_CARDINALITY_LIMIT"
-
-	// abandonAfter bounds the clean-up of a Setup that failed. Nothing has been
-	// recorded by then, so there is nothing to flush.
+	// abandonAfter bounds the clean-up of a Setup that failed.
 	abandonAfter = 5 * time.Second
 )
 
 // Setup builds the providers of all three signals from the environment, makes
 // them OpenTelemetry's globals (see [WithoutGlobals]), and returns what stops
-// them. The package documentation says which variables are read and what is
-// put behind them.
+// them. The package documentation says which variables are read. ctx bounds Setup
+// itself, not what it builds.
 //
-// ctx bounds Setup itself, not what it builds.
-//
-// A variable or option that cannot be used is an error, and so is an exporter
-// that cannot be built; then nothing is left running and no global has been
-// touched. Errors name variables and never contain their values. A receiver
-// that cannot be reached is not an error: exports are retried, and their
-// failures go to OpenTelemetry's error handler ([otel.SetErrorHandler]).
+// A variable or option that cannot be used is an error; then nothing is left
+// running and no global has been touched. Errors name variables and never contain
+// their values. A receiver that cannot be reached is not an error: exports are
+// retried, and their failures go to [otel.SetErrorHandler].
 func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 	cfg := newConfig(opts)
-
 	propagator, err := newPropagator()
 	if err != nil {
 		return nil, err
 	}
-
-	t := &Telemetry{propagator: propagator, stopped: make(chan struct{}), lifetime: newLifetime()}
+	t := &Telemetry{propagator: propagator, stopped: make(chan struct{})}
 	if sdkDisabled() {
 		t.tracers, t.meters, t.loggers = tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), lognoop.NewLoggerProvider()
 	} else if err := t.build(ctx, cfg); err != nil {
 		return nil, err
 	}
-
 	if !cfg.keepGlobals {
 		otel.SetTracerProvider(t.tracers)
 		otel.SetMeterProvider(t.meters)
@@ -80,58 +70,55 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-
-	// Whatever is started is shut down again when a later step fails.
-	var started []task
+	life, end := context.WithCancelCause(context.Background())
+	t.end = end
+	var started []processor // shut down again when a later step fails
 	defer func() {
-		if err == nil {
-			return
+		if err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
+			defer cancel()
+			parallel.Each(ctx, started, processor.Shutdown)
+			end(errShutDown)
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
-		defer cancel()
-		_ = concurrently(ctx, started...)
-		t.lifetime.end(errShutDown)
 	}()
 
 	metrics, err := newMeterProvider(ctx, cfg, res)
 	if err != nil {
 		return err
 	}
-	started = append(started, task{run: metrics.Shutdown})
+	started = append(started, metrics)
+	b := &builder{config: cfg, life: life, metrics: metrics}
 
-	b := &builder{config: cfg, lifetime: t.lifetime, metrics: metrics}
 	spans := &spanFanOut{}
 	if spans.destinations, err = open(ctx, b, spanSinks, cfg.spanProcessors); err != nil {
 		return err
 	}
-	started = append(started, task{run: spans.Shutdown})
+	started = append(started, spans)
+	traceOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if len(spans.destinations) > 0 {
+		traceOpts = append(traceOpts, sdktrace.WithSpanProcessor(spans))
+	}
 
-	chain, err := t.newLogChain(ctx, b)
+	logSinks, err := open(ctx, b, logSinks, cfg.logProcessors)
 	if err != nil {
 		return err
 	}
-
-	tracers := newTracerProvider(res, spans)
-	loggers := newLoggerProvider(res, chain)
-	t.tracers, t.meters, t.loggers = tracers, metrics, loggers
-	t.traces = signal{
-		flush: spans.ForceFlush,
-		shutdown: func(ctx context.Context) error {
-			// The fan-out by itself: with ctx ended, the provider would mark
-			// itself as shut down and leave its processors running.
-			return errors.Join(spans.Shutdown(ctx), tracers.Shutdown(ctx))
-		},
-	}
-	t.metrics = signal{flush: metrics.ForceFlush, shutdown: metrics.Shutdown}
-	t.logs = signal{
-		flush: loggers.ForceFlush,
-		shutdown: func(ctx context.Context) error {
-			err := loggers.Shutdown(ctx) // first, so that no record comes late
-			if chain != nil && ctx.Err() != nil {
-				err = errors.Join(err, chain.Shutdown(ctx))
+	logOpts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+	if len(logSinks) > 0 { // a provider without a processor says that it is not enabled
+		if t.throttle, err = newThrottle(b, logSinks); err != nil {
+			for _, p := range logSinks {
+				started = append(started, p)
 			}
 			return err
-		},
+		}
+		logOpts = append(logOpts, sdklog.WithProcessor(t.throttle))
+	}
+
+	tracers, loggers := sdktrace.NewTracerProvider(traceOpts...), sdklog.NewLoggerProvider(logOpts...)
+	t.tracers, t.meters, t.loggers = tracers, metrics, loggers
+	t.traces, t.metrics, t.logs = signal{tracers, spans}, signal{provider: metrics}, signal{provider: loggers}
+	if t.throttle != nil {
+		t.logs.processor = t.throttle
 	}
 	return nil
 }
@@ -148,14 +135,10 @@ func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (
 			"OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT: %s", problem)
 	}
 	if err != nil {
-		names := "OTEL_METRICS_EXPORTER"
-		if os.Getenv("OTEL_METRICS_PRODUCERS") != "" {
-			names += " or OTEL_METRICS_PRODUCERS"
-		}
-		return nil, fmt.Errorf("exporter: %s: %w", names, err)
+		return nil, err
 	}
 	opts := []sdkmetric.Option{sdkmetric.WithResource(res)}
-	if os.Getenv(cardinalityVar) == "" {
+	if os.Getenv("OTEL_GO_X_CARDINALITY_LIMIT") == "" {
 		opts = append(opts, sdkmetric.WithCardinalityLimit(cardinalityLimit))
 	}
 	// The provider stops its readers one after the other: those of the process
@@ -169,41 +152,14 @@ func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (
 	return sdkmetric.NewMeterProvider(opts...), nil
 }
 
-func newTracerProvider(res *resource.Resource, fan *spanFanOut) *sdktrace.TracerProvider {
-	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
-	if len(fan.destinations) > 0 {
-		opts = append(opts, sdktrace.WithSpanProcessor(fan))
+func newThrottle(b *builder, sinks []sdklog.Processor) (*throttle.Processor, error) {
+	next := make([]sdklog.Processor, len(sinks))
+	for i, p := range sinks {
+		next[i] = eventNameProcessor{p}
 	}
-	return sdktrace.NewTracerProvider(opts...)
-}
-
-// newLogChain returns the processor in front of all log destinations, nil when
-// there is none: a provider without a processor says that it is not enabled,
-// which lets a library fall back to the console.
-func (t *Telemetry) newLogChain(ctx context.Context, b *builder) (sdklog.Processor, error) {
-	all, err := open(ctx, b, logSinks, b.logProcessors)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	var next []sdklog.Processor
-	var shutdowns []task
-	for _, p := range all {
-		next = append(next, eventNameProcessor{next: p})
-		shutdowns = append(shutdowns, task{run: p.Shutdown})
-	}
-	throttled, err := throttle.NewProcessorWith(
-		append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, b.throttle...), next...)
+	t, err := throttle.NewProcessorWith(append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, b.throttle...), next...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("exporter: WithThrottle: %w", err), concurrently(ctx, shutdowns...))
+		return nil, fmt.Errorf("exporter: WithThrottle: %w", err)
 	}
-	t.throttle = throttled
-	return throttled, nil
-}
-
-func newLoggerProvider(res *resource.Resource, chain sdklog.Processor) *sdklog.LoggerProvider {
-	opts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
-	if chain != nil {
-		opts = append(opts, sdklog.WithProcessor(chain))
-	}
-	return sdklog.NewLoggerProvider(opts...)
+	return t, nil
 }

@@ -18,16 +18,14 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// processor is what log and span processors have in common.
+// processor is what can be flushed and shut down.
 type processor interface {
 	ForceFlush(context.Context) error
 	Shutdown(context.Context) error
 }
 
 // A sink opens a destination that the environment or an option names. It returns
-// nil where neither does. What it opens stands behind the throttle (log records)
-// and beside the others: each has its own copy of a record, and none waits for
-// another when telemetry is flushed or shut down.
+// nil where neither does.
 type sink[P processor] func(context.Context, *builder) (P, error)
 
 // The destinations. Another one is another line.
@@ -45,88 +43,94 @@ var (
 // builder is what sinks are opened with.
 type builder struct {
 	config
-	lifetime lifetime
-	metrics  *sdkmetric.MeterProvider
+	life    context.Context // ends with Telemetry.Shutdown
+	metrics *sdkmetric.MeterProvider
 }
 
 // open opens all sinks. What is open already is shut down when one fails.
 func open[P processor](ctx context.Context, b *builder, sinks []sink[P], given []P) ([]P, error) {
-	all, opened := given[:len(given):len(given)], []P(nil)
+	all := given[:len(given):len(given)]
 	for _, sink := range sinks {
 		p, err := sink(ctx, b)
 		if err != nil {
-			for _, p := range opened {
+			for _, p := range all[len(given):] {
 				err = errors.Join(err, p.Shutdown(ctx))
 			}
 			return nil, err
 		}
 		if any(p) != nil {
-			all, opened = append(all, p), append(opened, p)
+			all = append(all, p)
 		}
 	}
 	return all, nil
+}
+
+// newExporter opens what the environment names for a signal: by auto, unless it
+// is an OTLP receiver whose address nobody gave. That one is at localhost without
+// TLS, as the specification has it, where Go's exporters would use TLS.
+func newExporter[E any](signal string, http, grpc, auto func() (E, error)) (E, error) {
+	addressed := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
+	if otlpSelected(signal) && !addressed {
+		switch protocol(signal) {
+		case "http/protobuf":
+			auto = http
+		case "grpc":
+			auto = grpc
+		}
+	}
+	e, err := auto()
+	if err != nil {
+		err = fmt.Errorf("exporter: OTEL_%s_EXPORTER: %w", signal, err)
+	}
+	return e, err
 }
 
 func openLogExporter(ctx context.Context, b *builder) (sdklog.Processor, error) {
 	if os.Getenv(logsVar) == sentryName {
 		return nil, nil
 	}
-	var e sdklog.Exporter
-	var err error
-	switch localProtocol("LOGS") {
-	case "http/protobuf":
-		e, err = otlploghttp.New(ctx, otlploghttp.WithInsecure())
-	case "grpc":
-		e, err = otlploggrpc.New(ctx, otlploggrpc.WithInsecure())
-	default:
-		e, err = autoexport.NewLogExporter(ctx)
+	e, err := newExporter("LOGS",
+		func() (sdklog.Exporter, error) { return otlploghttp.New(ctx, otlploghttp.WithInsecure()) },
+		func() (sdklog.Exporter, error) { return otlploggrpc.New(ctx, otlploggrpc.WithInsecure()) },
+		func() (sdklog.Exporter, error) { return autoexport.NewLogExporter(ctx) })
+	if err != nil || autoexport.IsNoneLogExporter(e) {
+		return nil, err // behind a batch processor, none would say that it is enabled
 	}
-	if err != nil {
-		return nil, fmt.Errorf("exporter: %s: %w", logsVar, err)
-	}
-	if autoexport.IsNoneLogExporter(e) {
-		return nil, nil // a batch processor would say that it is enabled, and swallow everything
-	}
-	return sdklog.NewBatchProcessor(boundLogExporter{e, b.lifetime}), nil
+	return sdklog.NewBatchProcessor(boundLogExporter{e, b.life}), nil
 }
 
 func openSpanExporter(ctx context.Context, b *builder) (sdktrace.SpanProcessor, error) {
-	var e sdktrace.SpanExporter
-	var err error
-	switch localProtocol("TRACES") {
-	case "http/protobuf":
-		e, err = otlptracehttp.New(ctx, otlptracehttp.WithInsecure())
-	case "grpc":
-		e, err = otlptracegrpc.New(ctx, otlptracegrpc.WithInsecure())
-	default:
-		e, err = autoexport.NewSpanExporter(ctx)
+	e, err := newExporter("TRACES",
+		func() (sdktrace.SpanExporter, error) { return otlptracehttp.New(ctx, otlptracehttp.WithInsecure()) },
+		func() (sdktrace.SpanExporter, error) { return otlptracegrpc.New(ctx, otlptracegrpc.WithInsecure()) },
+		func() (sdktrace.SpanExporter, error) { return autoexport.NewSpanExporter(ctx) })
+	if err != nil || autoexport.IsNoneSpanExporter(e) {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("exporter: OTEL_TRACES_EXPORTER: %w", err)
-	}
-	if autoexport.IsNoneSpanExporter(e) {
-		return nil, nil
-	}
-	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.lifetime}), nil
+	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.life}), nil
 }
 
 func newMetricReader(ctx context.Context) (sdkmetric.Reader, error) {
-	local := localProtocol("METRICS")
-	if os.Getenv("OTEL_METRICS_PRODUCERS") != "" {
-		local = "" // autoexport alone knows them
+	auto := func() (sdkmetric.Reader, error) { return autoexport.NewMetricReader(ctx) }
+	if os.Getenv("OTEL_METRICS_PRODUCERS") != "" { // autoexport alone knows them
+		r, err := auto()
+		if err != nil {
+			err = fmt.Errorf("exporter: OTEL_METRICS_EXPORTER or OTEL_METRICS_PRODUCERS: %w", err)
+		}
+		return r, err
 	}
-	var e sdkmetric.Exporter
-	var err error
-	switch local {
-	case "http/protobuf":
-		e, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithInsecure())
-	case "grpc":
-		e, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithInsecure())
-	default:
-		return autoexport.NewMetricReader(ctx)
+	periodic := func(e sdkmetric.Exporter, err error) (sdkmetric.Reader, error) {
+		if err != nil {
+			return nil, err
+		}
+		return sdkmetric.NewPeriodicReader(e), nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return sdkmetric.NewPeriodicReader(e), nil
+	return newExporter("METRICS",
+		func() (sdkmetric.Reader, error) {
+			return periodic(otlpmetrichttp.New(ctx, otlpmetrichttp.WithInsecure()))
+		},
+		func() (sdkmetric.Reader, error) {
+			return periodic(otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithInsecure()))
+		},
+		auto)
 }

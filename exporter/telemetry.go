@@ -2,6 +2,8 @@ package exporter
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otellock/otellock-go/exporter/internal/parallel"
 	"github.com/otellock/otellock-go/exporter/throttle"
 )
 
@@ -25,18 +28,24 @@ type Telemetry struct {
 	propagator propagation.TextMapPropagator
 	throttle   *throttle.Processor // nil when log records go nowhere
 
-	traces, metrics, logs signal
-	lifetime              lifetime
+	traces, metrics, logs signal                  // empty with OTEL_SDK_DISABLED
+	end                   context.CancelCauseFunc // ends exports that are under way
 
 	stopping atomic.Bool
 	stopped  chan struct{} // closed once stopErr is set
 	stopErr  error
 }
 
-// signal is how one signal is flushed and stopped. The zero value has nothing
-// to do.
-type signal struct {
-	flush, shutdown func(context.Context) error
+// signal is the provider of a signal, and the processor behind it if any.
+type signal struct{ provider, processor processor }
+
+func (s signal) shutdown(ctx context.Context) error {
+	err := s.provider.Shutdown(ctx) // first, so that nothing comes late
+	if s.processor != nil && ctx.Err() != nil {
+		// A provider that finds ctx ended leaves its processors running.
+		err = errors.Join(err, s.processor.Shutdown(ctx))
+	}
+	return err
 }
 
 // TracerProvider returns the provider of spans. It is a no-op one when
@@ -57,10 +66,9 @@ func (t *Telemetry) LoggerProvider() log.LoggerProvider { return t.loggers }
 // baggage by default.
 func (t *Telemetry) Propagator() propagation.TextMapPropagator { return t.propagator }
 
-// Suppress reports whether a record of this failure at that time would be
-// suppressed by the throttle, and counts it if so: a failing lock asks before it
-// builds a record. The method fits otellock.WithThrottle. Without a throttle (no
-// destination for log records) it returns false.
+// Suppress reports whether the throttle would suppress a record of this failure
+// at that time, and counts it if so. It fits otellock.WithThrottle. Without a
+// destination for log records it returns false.
 func (t *Telemetry) Suppress(at time.Time, action, target, errorType string) bool {
 	return t.throttle != nil && t.throttle.Suppress(at, action, target, errorType)
 }
@@ -69,10 +77,10 @@ func (t *Telemetry) Suppress(at time.Time, action, target, errorType string) boo
 // errors. It returns when ctx ends at the latest. After [Telemetry.Shutdown]
 // has begun it does nothing.
 func (t *Telemetry) ForceFlush(ctx context.Context) error {
-	if t.stopping.Load() {
+	if t.stopping.Load() || t.logs.provider == nil {
 		return nil
 	}
-	return inOrder(ctx, t.logs.flush, t.traces.flush, t.metrics.flush)
+	return inOrder(ctx, t.logs.provider.ForceFlush, t.traces.provider.ForceFlush, t.metrics.provider.ForceFlush)
 }
 
 // Shutdown exports what is pending, stops all three signals, and joins their
@@ -81,14 +89,12 @@ func (t *Telemetry) ForceFlush(ctx context.Context) error {
 // left unanswered are cut off: no goroutine stays behind.
 //
 // Logs and spans go at once. Metrics go after the logs, so that they contain
-// what was counted while those went out (reports held back, events given up),
-// but wait no longer than half of the time that is left, and 5 s: a receiver
-// that hangs takes the time of its own signal only.
+// what was counted while those went out, but wait no longer than half of the time
+// that is left, and 5 s: a receiver that hangs costs its own signal only.
 //
 // Only the first call does this. Calls beside it or after it return the same
-// error, waiting for it no longer than their own ctx.
-//
-// The globals are left as they are, and inert. A later [Setup] replaces them.
+// error, waiting for it no longer than their own ctx. The globals are left as
+// they are, and inert. A later [Setup] replaces them.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if !t.stopping.CompareAndSwap(false, true) {
 		select {
@@ -98,8 +104,10 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	t.stopErr = inOrder(ctx, t.logs.shutdown, t.traces.shutdown, t.metrics.shutdown)
-	t.lifetime.end(errShutDown)
+	if t.logs.provider != nil {
+		t.stopErr = inOrder(ctx, t.logs.shutdown, t.traces.shutdown, t.metrics.shutdown)
+		t.end(errShutDown)
+	}
 	close(t.stopped)
 	return t.stopErr
 }
@@ -107,29 +115,29 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 // inOrder runs the same step of all signals: logs beside traces, metrics after
 // the logs as long as that leaves them time.
 func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) error) error {
-	if logs == nil {
-		return nil // OTEL_SDK_DISABLED: no signal was built
-	}
 	logged := make(chan struct{})
-	return concurrently(ctx,
-		task{name: "logs", run: func(ctx context.Context) error {
-			defer close(logged)
-			return logs(ctx)
-		}},
-		task{name: "traces", run: traces},
-		task{name: "metrics", run: func(ctx context.Context) error {
-			wait := patience
-			if deadline, ok := ctx.Deadline(); ok {
-				wait = min(wait, time.Until(deadline)/2)
-			}
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			select {
-			case <-logged:
-			case <-timer.C:
-			case <-ctx.Done():
-			}
-			return metrics(ctx)
-		}},
-	)
+	first := func(ctx context.Context) error {
+		defer close(logged)
+		return logs(ctx)
+	}
+	last := func(ctx context.Context) error {
+		wait := patience
+		if deadline, ok := ctx.Deadline(); ok {
+			wait = min(wait, time.Until(deadline)/2)
+		}
+		select {
+		case <-logged:
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		return metrics(ctx)
+	}
+	steps := []func(context.Context) error{first, traces, last}
+	errs := parallel.Each(ctx, steps, func(step func(context.Context) error, ctx context.Context) error { return step(ctx) })
+	for i, name := range []string{"logs", "traces", "metrics"} {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("%s: %w", name, errs[i])
+		}
+	}
+	return errors.Join(errs...)
 }

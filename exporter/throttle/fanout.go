@@ -7,9 +7,9 @@ import (
 
 	"go.opentelemetry.io/otel"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
-)
 
-var errExited = errors.New("throttle: a next processor ended its goroutine")
+	"github.com/otellock/otellock-go/exporter/internal/parallel"
+)
 
 // fanOut is the next processors. The SDK would fan out to processors registered
 // side by side, but only one that wraps them can suppress a record for all.
@@ -49,36 +49,11 @@ func (f fanOut) OnEmit(ctx context.Context, record *sdklog.Record) error {
 // ForceFlush flushes all at once, so that one that hangs does not use up the time
 // of the others.
 func (f fanOut) ForceFlush(ctx context.Context) error {
-	return f.each(ctx, sdklog.Processor.ForceFlush)
+	return errors.Join(parallel.Each(ctx, f, sdklog.Processor.ForceFlush)...)
 }
 
-func (f fanOut) Shutdown(ctx context.Context) error { return f.each(ctx, sdklog.Processor.Shutdown) }
-
-// each returns when the last call does or when ctx ends, whichever is first.
-func (f fanOut) each(ctx context.Context, step func(sdklog.Processor, context.Context) error) error {
-	results := make(chan error, len(f))
-	for _, p := range f {
-		go func() {
-			err := errExited
-			defer func() { results <- err }()
-			err = guard(func() error { return step(p, ctx) })
-		}()
-	}
-	var errs []error
-	for range f {
-		select {
-		case err := <-results:
-			errs = append(errs, err)
-		case <-ctx.Done():
-			select { // what has finished counts
-			case err := <-results:
-				errs = append(errs, err)
-			default:
-				return errors.Join(append(errs, ctx.Err())...)
-			}
-		}
-	}
-	return errors.Join(errs...)
+func (f fanOut) Shutdown(ctx context.Context) error {
+	return errors.Join(parallel.Each(ctx, f, sdklog.Processor.Shutdown)...)
 }
 
 // guard makes an error of a panic. It does not contain the value's text, which

@@ -2,38 +2,42 @@ package sentryissue
 
 import (
 	"cmp"
-	"strconv"
+	"fmt"
 	"strings"
 
 	"github.com/getsentry/sentry-go"
+	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otellock/otellock-go/semconv"
 )
 
-func (f *facts) exception(o *Origin, room *budget, body string) (_ []sentry.Exception, stackRead bool) {
+// exception returns nil for a plain message.
+func (f *facts) exception(o *Origin, room *budget, body string) []sentry.Exception {
 	x := sentry.Exception{Mechanism: &sentry.Mechanism{Type: "otel.log", Handled: sentry.Pointer(true)}}
 	switch {
-	case f.isSummary():
-		x.Type, x.Value = lockPrefix+f.action, f.summary()
-	case f.aboutLock():
+	case f.summary:
+		x.Type, x.Value = lockPrefix+f.action, f.summaryTitle()
+	case f.aboutLock:
 		x.Type, x.Value = f.eventName, f.title()
-	case f.eventName != "":
-		x.Type, x.Value = f.eventName, cmp.Or(f.exceptionMessage, body)
-	case f.exceptionType != "":
-		x.Type, x.Value = f.exceptionType, cmp.Or(f.exceptionMessage, body)
 	default:
-		return nil, false // a plain message
+		x.Type = cmp.Or(f.eventName, text(find(f.attributes, otelconv.ExceptionTypeKey)))
+		x.Value = cmp.Or(text(find(f.attributes, otelconv.ExceptionMessageKey)), body)
+	}
+	if x.Type == "" {
+		return nil
 	}
 	x.Type, x.Value = line(x.Type, maxTag), line(x.Value, maxTitle)
 	room, done := room.limit(maxStack)
 	defer done()
-	frames := o.frames(f.stack, room)
-	stackRead = len(frames) > 0
-	if f.function != "" || f.file != "" {
-		frames = withCaller(frames, o.frame(f.function, f.file, int(f.line)))
+	frames := o.frames(text(find(f.attributes, otelconv.ExceptionStacktraceKey)), room)
+	f.framed = len(frames) > 0
+	if file := text(find(f.attributes, otelconv.CodeFilePathKey)); f.function != "" || file != "" {
+		frames = withCaller(frames, o.frame(f.function, file, int(number(find(f.attributes, otelconv.CodeLineNumberKey)))))
 	}
 	if len(frames) > 0 {
 		x.Stacktrace = &sentry.Stacktrace{Frames: frames}
 	}
-	return []sentry.Exception{x}, stackRead
+	return []sentry.Exception{x}
 }
 
 // title says what failed and how, and which errors that an operator must act
@@ -43,39 +47,73 @@ func (f *facts) title() string {
 	if f.errorType != "" {
 		title += ": " + words(f.errorType)
 	}
-	var also []string
-	for _, t := range f.suppressedTypes {
-		if urgent(t) && t != f.errorType {
-			also = append(also, words(t))
-		}
-	}
-	if len(also) > 0 {
-		title += " (before it: " + strings.Join(also, ", ") + ")"
+	if urgent, _ := f.errorTypes(); len(urgent) > 0 {
+		title += " (before it: " + strings.Join(urgent, ", ") + ")"
 	}
 	return title
 }
 
-// summary says how often a lock failed after the last warning, between when and
-// when, and with which errors, the urgent ones first.
-func (f *facts) summary() string {
-	var s strings.Builder
-	s.WriteString(f.target + ": " + strconv.FormatInt(f.suppressed, 10) + " more")
-	if f.since != "" {
-		s.WriteString(" since " + f.since)
+// summaryTitle says how often a lock failed after the last warning, between when
+// and when, and with which errors, the urgent ones first.
+func (f *facts) summaryTitle() string {
+	title := fmt.Sprintf("%s: %d more", f.target, f.suppressed)
+	if since := text(find(f.attributes, semconv.LockReportSuppressedSinceKey)); since != "" {
+		title += " since " + since
 	}
-	if f.until != "" {
-		s.WriteString(" until " + f.until)
+	if until := text(find(f.attributes, semconv.LockReportSuppressedUntilKey)); until != "" {
+		title += " until " + until
 	}
-	var first, last []string
-	for _, t := range f.suppressedTypes {
-		if urgent(t) {
-			first = append(first, words(t))
+	if urgent, others := f.errorTypes(); len(urgent)+len(others) > 0 {
+		title += ": " + strings.Join(append(urgent, others...), ", ")
+	}
+	return title
+}
+
+// errorTypes returns the error types of what a throttle suppressed, in words and
+// with how many there were of each where that is known. The record's own type is
+// not among the urgent ones: its title says it.
+func (f *facts) errorTypes() (urgent, others []string) {
+	counts := numbers(find(f.attributes, semconv.LockReportSuppressedErrorCountsKey))
+	for i, t := range f.suppressedTypes {
+		s := words(t)
+		if i < len(counts) && counts[i] > 0 {
+			s = fmt.Sprintf("%s %d", s, counts[i])
+		}
+		if isUrgent(t) && t != f.errorType {
+			urgent = append(urgent, s)
 		} else {
-			last = append(last, words(t))
+			others = append(others, s)
 		}
 	}
-	if types := append(first, last...); len(types) > 0 {
-		s.WriteString(": " + strings.Join(types, ", "))
+	return urgent, others
+}
+
+// isUrgent reports whether an operator must act on an error type before all
+// others: credentials, a server that takes no writes, a lease of somebody else.
+func isUrgent(errorType string) bool {
+	switch errorType {
+	case "stolen", "NOAUTH", "WRONGPASS", "NOPERM", "READONLY":
+		return true
 	}
-	return s.String()
+	return false
+}
+
+// words says what an error type means. Types without an entry, such as Redis
+// codes, stand for themselves.
+func words(errorType string) string {
+	switch errorType {
+	case "expired", "lost", "stolen":
+		return "lease " + errorType
+	case "connection_refused":
+		return "connection refused"
+	case "pool_exhausted":
+		return "connection pool exhausted"
+	case "eof":
+		return "connection broken"
+	case "closed":
+		return "client closed"
+	case "_OTHER":
+		return "other error"
+	}
+	return errorType
 }

@@ -6,47 +6,69 @@ import (
 	"strings"
 
 	"github.com/getsentry/sentry-go"
+	"go.opentelemetry.io/otel/attribute"
+	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// facts are the attributes that decide about the event's title, grouping and
-// tags.
-type facts struct {
-	action, target, keyPattern, operation, backend, policy string
-	errorType                                              string
-	eventName                                              string
-	exceptionType, exceptionMessage, stack                 string
-	function, file                                         string
-	line                                                   int64
-
-	suppressed      int64
-	since, until    string
-	suppressedTypes []string
-}
-
 // lockPrefix is the namespace of the attributes and events of locks.
 const lockPrefix = "lock."
+
+// tagKeys are the attributes that are always tags.
+var tagKeys = [...]attribute.Key{
+	semconv.LockTargetKey, semconv.LockKeyPatternKey, semconv.LockActionKey, semconv.LockOperationNameKey,
+	semconv.LockBackendNameKey, semconv.LockFailurePolicyKey, otelconv.ErrorTypeKey,
+}
+
+// facts are what decides about an event's title, class and grouping.
+type facts struct {
+	attributes                 []Attribute
+	eventName                  string
+	action, target, errorType  string
+	function                   string
+	suppressed                 int64
+	suppressedTypes            []string
+	aboutLock, summary, framed bool
+}
+
+func read(r *Record) facts {
+	as := r.Attributes
+	f := facts{
+		attributes:      as,
+		action:          text(find(as, semconv.LockActionKey)),
+		target:          text(find(as, semconv.LockTargetKey)),
+		errorType:       text(find(as, otelconv.ErrorTypeKey)),
+		function:        text(find(as, otelconv.CodeFunctionNameKey)),
+		suppressed:      max(0, number(find(as, semconv.LockReportSuppressedCountKey))),
+		suppressedTypes: texts(find(as, semconv.LockReportSuppressedErrorTypesKey)),
+	}
+	f.eventName = cmp.Or(r.EventName, text(find(as, otelconv.OTelEventNameKey)))
+	if f.eventName == "" && f.action != "" {
+		f.eventName = lockPrefix + f.action
+	}
+	f.aboutLock = f.action != "" && f.target != ""
+	f.summary = f.aboutLock && f.eventName == semconv.EventLockReportSummary
+	return f
+}
+
+// find returns the value of an attribute, the last one of that key, or nil.
+func find(attributes []Attribute, key attribute.Key) any {
+	for i := len(attributes) - 1; i >= 0; i-- {
+		if attributes[i].Key == string(key) {
+			return attributes[i].Value
+		}
+	}
+	return nil
+}
 
 // New maps a record. The event shares no mutable state with the record, the
 // origin or another event.
 func (o *Origin) New(r *Record) *Event {
-	var f facts
-	ours := 0
-	for _, a := range r.Attributes {
-		f.read(a)
-		if strings.HasPrefix(a.Key, lockPrefix) {
-			ours++
-		}
-	}
-	if f.eventName = cmp.Or(r.EventName, f.eventName); f.eventName == "" && f.action != "" {
-		f.eventName = lockPrefix + f.action
-	}
-
-	room := o.room
+	f, room := read(r), o.room
 	message := room.text(r.Body, maxText)
-	exception, stackRead := f.exception(o, &room, message)
-	lock, others := f.contexts(r, &room, ours, stackRead)
+	exception := f.exception(o, &room, message)
+	lock, others := f.contexts(&room)
 	otel := sentry.Context{"resource": o.context()}
 	if len(others) > 0 {
 		otel["attributes"] = map[string]any(others)
@@ -73,7 +95,7 @@ func (o *Origin) New(r *Record) *Event {
 		room:        room,
 	}
 	e.trace, e.traced = r.trace()
-	if f.isSummary() {
+	if f.summary {
 		e.Occurrences = f.suppressed
 	}
 	if len(lock) > 0 {
@@ -95,87 +117,33 @@ func (e *Event) AddTag(key, value string) {
 		return
 	}
 	e.Tags[k] = v
-	if key == keyUserID {
+	if key == string(otelconv.UserIDKey) {
 		e.userID = v
-	}
-}
-
-func (f *facts) read(a Attribute) {
-	switch a.Key {
-	case keyLockAction:
-		f.action = text(a.Value)
-	case keyLockTarget:
-		f.target = text(a.Value)
-	case keyLockKeyPattern:
-		f.keyPattern = text(a.Value)
-	case keyLockOperationName:
-		f.operation = text(a.Value)
-	case keyLockBackendName:
-		f.backend = text(a.Value)
-	case keyLockFailurePolicy:
-		f.policy = text(a.Value)
-	case keyLockSuppressedCount:
-		f.suppressed = max(0, number(a.Value))
-	case keyLockSuppressedSince:
-		f.since = text(a.Value)
-	case keyLockSuppressedUntil:
-		f.until = text(a.Value)
-	case keyLockSuppressedTypes:
-		f.suppressedTypes = texts(a.Value)
-	case keyErrorType:
-		f.errorType = text(a.Value)
-	case keyExceptionType:
-		f.exceptionType = text(a.Value)
-	case keyExceptionMessage:
-		f.exceptionMessage = text(a.Value)
-	case keyExceptionStack:
-		f.stack = text(a.Value)
-	case keyEventName:
-		f.eventName = text(a.Value)
-	case keyCodeFunction:
-		f.function = text(a.Value)
-	case keyCodeFile:
-		f.file = text(a.Value)
-	case keyCodeLine:
-		f.line = number(a.Value)
 	}
 }
 
 // contexts sorts the attributes into those of the lock and the others. What the
 // event says elsewhere is left out.
-func (f *facts) contexts(r *Record, room *budget, ours int, stackRead bool) (lock, others sentry.Context) {
+func (f *facts) contexts(room *budget) (lock, others sentry.Context) {
 	room, done := room.limit(maxAttributes)
 	defer done()
-	lock, others = make(sentry.Context, ours), make(sentry.Context)
-	for _, a := range r.Attributes {
-		switch a.Key {
-		case keyEventName, keyCodeFunction, keyCodeFile, keyCodeLine:
-			continue
-		case keyExceptionStack:
-			if stackRead {
-				continue
-			}
+	lock, others = make(sentry.Context, len(f.attributes)), make(sentry.Context)
+	for _, a := range f.attributes {
+		switch key := attribute.Key(a.Key); {
+		case key == otelconv.OTelEventNameKey, key == otelconv.CodeFunctionNameKey, key == otelconv.CodeFilePathKey,
+			key == otelconv.CodeLineNumberKey, key == otelconv.ExceptionStacktraceKey && f.framed:
+		case strings.HasPrefix(a.Key, lockPrefix):
+			room.put(lock, a.Key, a.Key[len(lockPrefix):], a.Value, 0)
+		default:
+			room.put(others, a.Key, a.Key, a.Value, 0)
 		}
-		if short, ok := strings.CutPrefix(a.Key, lockPrefix); ok {
-			if v, ok := room.entry(a.Key, a.Value, 0); ok {
-				lock[cut(short, maxKey)] = v
-			}
-			continue
-		}
-		room.put(others, a.Key, a.Value)
 	}
 	return lock, others
 }
 
-func (f *facts) aboutLock() bool { return f.action != "" && f.target != "" }
-
-func (f *facts) isSummary() bool {
-	return f.aboutLock() && f.eventName == semconv.EventLockReportSummary
-}
-
 func (f *facts) class() Class {
 	switch {
-	case f.isSummary():
+	case f.summary:
 		return Summary
 	case f.lostLease() != "":
 		return LostLease
@@ -187,48 +155,41 @@ func (f *facts) class() Class {
 // speaks of one only where all that it speaks of was lost in that way.
 func (f *facts) lostLease() string {
 	t := f.errorType
-	if f.isSummary() && len(f.suppressedTypes) == 1 {
+	if f.summary && len(f.suppressedTypes) == 1 {
 		t = f.suppressedTypes[0]
 	}
-	switch t {
-	case "expired", "lost", "stolen":
-		if f.aboutLock() {
-			return t
-		}
+	if f.aboutLock && (t == "expired" || t == "lost" || t == "stolen") {
+		return t
 	}
 	return ""
 }
 
 func (f *facts) tags(service string) map[string]string {
 	tags := make(map[string]string, 12)
-	set := func(key, value string) {
+	set := func(key attribute.Key, value string) {
 		if value = line(value, maxTag); value != "" {
-			tags[key] = value
+			tags[string(key)] = value
 		}
 	}
-	set(keyLockTarget, f.target)
-	set(keyLockKeyPattern, f.keyPattern)
-	set(keyLockAction, f.action)
-	set(keyLockOperationName, f.operation)
-	set(keyLockBackendName, f.backend)
-	set(keyLockFailurePolicy, f.policy)
-	set(keyErrorType, f.errorType)
-	set(keyServiceName, service)
+	for _, key := range tagKeys {
+		set(key, text(find(f.attributes, key)))
+	}
+	set(otelconv.ServiceNameKey, service)
 	return tags
 }
 
-// fingerprint groups by what an operator would repair. Without it Sentry would
-// put all events of one call site, or all without a frame, into one issue. A
-// summary has the fingerprint of the warnings that it belongs to.
+// fingerprint groups by what an operator would repair. A summary has the
+// fingerprint of the warnings that it belongs to.
 func (f *facts) fingerprint(service string) []string {
 	part := func(s string) string { return cmp.Or(line(s, maxTag), "unknown") }
 	switch {
 	case f.lostLease() != "":
 		return []string{part(f.action), part(f.target), f.lostLease()}
-	case f.aboutLock():
-		return []string{part(f.action), part(service), part(f.backend)}
+	case f.aboutLock:
+		return []string{part(f.action), part(service), part(text(find(f.attributes, semconv.LockBackendNameKey)))}
 	case f.eventName != "":
-		return []string{part(f.eventName), part(service), part(cmp.Or(f.errorType, f.exceptionType))}
+		kind := cmp.Or(f.errorType, text(find(f.attributes, otelconv.ExceptionTypeKey)))
+		return []string{part(f.eventName), part(service), part(kind)}
 	}
 	return nil // Sentry's own grouping
 }
@@ -241,9 +202,7 @@ func level(severity int) sentry.Level {
 		return sentry.LevelError
 	case severity >= 13:
 		return sentry.LevelWarning
-	case severity >= 9:
-		return sentry.LevelInfo
-	case severity >= 1:
+	case severity >= 1 && severity < 9:
 		return sentry.LevelDebug
 	}
 	return sentry.LevelInfo

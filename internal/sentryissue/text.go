@@ -35,14 +35,12 @@ func cut(s string, limit int) string {
 // line returns s on one line: line breaks and other control characters become
 // blanks, and blanks at the ends are removed.
 func line(s string, limit int) string {
-	if strings.IndexFunc(s, breaks) >= 0 {
-		s = strings.Map(func(r rune) rune {
-			if breaks(r) {
-				return ' '
-			}
-			return r
-		}, s)
-	}
+	s = strings.Map(func(r rune) rune {
+		if breaks(r) {
+			return ' '
+		}
+		return r
+	}, s)
 	return cut(strings.TrimSpace(s), limit)
 }
 
@@ -75,34 +73,4 @@ func tagKey(s string) string {
 		}
 		return '_'
 	}, s), maxTagKey)
-}
-
-// words says what an error type means. Types without an entry, such as Redis
-// codes, stand for themselves.
-func words(errorType string) string {
-	switch errorType {
-	case "expired", "lost", "stolen":
-		return "lease " + errorType
-	case "connection_refused":
-		return "connection refused"
-	case "pool_exhausted":
-		return "connection pool exhausted"
-	case "eof":
-		return "connection broken"
-	case "closed":
-		return "client closed"
-	case "_OTHER":
-		return "other error"
-	}
-	return errorType
-}
-
-// urgent reports whether an operator must act on an error type before all
-// others: credentials, a server that takes no writes, a lease of somebody else.
-func urgent(errorType string) bool {
-	switch errorType {
-	case "stolen", "NOAUTH", "WRONGPASS", "NOPERM", "READONLY":
-		return true
-	}
-	return false
 }

@@ -1,9 +1,11 @@
 package sentryissue
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,56 +76,47 @@ func jsonSize(s string) int {
 	return n
 }
 
-// entry returns the value of an attribute, or of an entry of a map, and false
-// where there is no room for it. A value whose key names a credential is
-// filtered: some backends want their key among the resource's attributes, and it
-// must not reach another.
-func (b *budget) entry(key string, v any, depth int) (any, bool) {
-	if !b.take(jsonSize(key)+2) || *b < 16 {
-		return nil, false
+// put adds an entry to a map, or leaves it out where there is no room. A value
+// whose key names a credential is filtered: some backends want their key among
+// the resource's attributes, and it must not reach another. The key may be
+// stored under a shorter name.
+func (b *budget) put(to map[string]any, key, name string, v any, depth int) bool {
+	name = cut(name, maxKey)
+	if !b.take(jsonSize(name)+2) || *b < 16 {
+		return false
 	}
 	if credential(key) {
-		return filtered, b.take(len(filtered) + 2)
+		b.take(len(filtered) + 2)
+		v = filtered
+	} else {
+		v = b.value(v, depth)
 	}
-	return b.value(v, depth), true
-}
-
-// put adds an entry to a context, or leaves it out where there is no room.
-func (b *budget) put(to map[string]any, key string, v any) {
-	key = cut(key, maxKey)
-	if v, ok := b.entry(key, v, 0); ok {
-		to[key] = v
-	}
+	to[name] = v
+	return true
 }
 
 // value returns v as encoding/json can always write it: a single NaN would
 // cost the whole event.
 func (b *budget) value(v any, depth int) any {
 	switch t := v.(type) {
-	case nil:
-		b.take(4)
-		return nil
 	case string:
 		if s := b.text(t, maxText); len(s) != len(t) || s != t {
 			return s
 		}
 		return v // as it is boxed already
-	case bool:
-		b.take(5)
-		return v
-	case int, int64:
-		b.take(20)
-		return v
 	case float64:
 		b.take(26)
 		if math.IsNaN(t) || math.IsInf(t, 0) {
 			return strconv.FormatFloat(t, 'g', -1, 64)
 		}
 		return v
+	case nil, bool, int, int64:
+		b.take(20)
+		return v
 	case []byte:
 		t = t[:min(len(t), maxText, max(0, int(*b)-8)*3/4)]
 		b.take(len(t)*4/3 + 6)
-		return append([]byte{}, t...)
+		return bytes.Clone(t)
 	case []string:
 		return list(b, t, depth)
 	case []bool:
@@ -141,12 +134,9 @@ func (b *budget) value(v any, depth int) any {
 		b.take(2)
 		out := make(map[string]any, min(len(t), 16))
 		for k, v := range t {
-			k = cut(k, maxKey)
-			kept, ok := b.entry(k, v, depth+1)
-			if !ok {
+			if !b.put(out, k, k, v, depth+1) {
 				break
 			}
-			out[k] = kept
 		}
 		return out
 	}
@@ -181,43 +171,19 @@ func (b *budget) foreign(v any) any {
 // filtered stands for a value whose key says that it is a credential.
 const filtered = "[Filtered]"
 
+var (
+	separators = strings.NewReplacer("-", "", "_", "")
+	secrets    = []string{"passw", "secret", "token", "authorization", "credential", "cookie", "apikey", "accesskey", "privatekey"}
+)
+
 func credential(key string) bool {
-	key = strings.Map(func(r rune) rune {
-		switch {
-		case r == '-' || r == '_':
-			return -1
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return r
-	}, key)
-	for _, word := range [...]string{
-		"passw", "secret", "token", "authorization", "credential", "cookie", "apikey", "accesskey", "privatekey",
-	} {
-		if strings.Contains(key, word) {
-			return true
-		}
-	}
-	return false
+	key = strings.ToLower(separators.Replace(key))
+	return slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(key, s) })
 }
 
 func text(v any) string {
 	s, _ := v.(string)
 	return s
-}
-
-func texts(v any) (list []string) {
-	switch v := v.(type) {
-	case []string:
-		return v
-	case []any:
-		for _, v := range v {
-			if s, ok := v.(string); ok {
-				list = append(list, s)
-			}
-		}
-	}
-	return list
 }
 
 func number(v any) int64 {
@@ -230,4 +196,26 @@ func number(v any) int64 {
 		}
 	}
 	return 0
+}
+
+func texts(v any) []string {
+	if list, ok := v.([]string); ok {
+		return list
+	}
+	return each(v, text)
+}
+
+func numbers(v any) []int64 {
+	if list, ok := v.([]int64); ok {
+		return list
+	}
+	return each(v, number)
+}
+
+func each[T any](v any, read func(any) T) (out []T) {
+	list, _ := v.([]any)
+	for _, v := range list {
+		out = append(out, read(v))
+	}
+	return out
 }

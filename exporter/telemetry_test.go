@@ -9,33 +9,31 @@ import (
 	"time"
 )
 
-func TestATaskThatIgnoresItsContextIsLeftBehind(t *testing.T) {
+func TestASignalThatIgnoresItsContextIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		release := make(chan struct{})
-		err := concurrently(ctx,
-			task{"deaf", func(context.Context) error { <-release; return nil }},
-			task{"fine", func(context.Context) error { return nil }},
-			task{"failing", func(context.Context) error { return errFull }},
+		err := inOrder(ctx,
+			func(context.Context) error { <-release; return nil },
+			func(context.Context) error { return nil },
+			func(context.Context) error { return errFull },
 		)
 		close(release)
-		if want := "deaf: context deadline exceeded\nfailing: full"; err == nil || err.Error() != want {
+		if want := "logs: context deadline exceeded\nmetrics: full"; err == nil || err.Error() != want {
 			t.Errorf("joined error is %q, want %q", err, want)
 		}
 	})
 }
 
-func TestATaskThatEndsItsGoroutineHasFailed(t *testing.T) {
+func TestASignalThatEndsItsGoroutineHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		err := concurrently(ctx,
-			task{"gone", func(context.Context) error { runtime.Goexit(); return nil }},
-			task{"fine", func(context.Context) error { return nil }},
-		)
-		if want := "gone: ended its goroutine"; err == nil || err.Error() != want {
+		ok := func(context.Context) error { return nil }
+		err := inOrder(ctx, func(context.Context) error { runtime.Goexit(); return nil }, ok, ok)
+		if want := "logs: ended its goroutine"; err == nil || err.Error() != want {
 			t.Errorf("joined error is %v, want %s", err, want)
 		}
 		if took := time.Since(start); took != 0 {
@@ -103,13 +101,13 @@ func TestMetricsWaitForLogsAsLongAsTimeAllows(t *testing.T) {
 }
 
 func TestExportsEndWithTheLifetime(t *testing.T) {
-	l := newLifetime()
-	ctx, release := l.bound(context.Background())
+	life, end := context.WithCancelCause(context.Background())
+	ctx, release := bounded(context.Background(), life)
 	defer release()
 	if err := ctx.Err(); err != nil {
 		t.Fatalf("ended at once: %v", err)
 	}
-	l.end(errShutDown)
+	end(errShutDown)
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, errShutDown) {
 		t.Errorf("the cause is %v", cause)
