@@ -25,16 +25,6 @@ const ScopeName = "github.com/otellock/otellock-go/exporter/sentrylog"
 // Version is the version of the instrumentation scope.
 const Version = "0.1.0"
 
-// componentType names the type where the conventions have no value for it, as
-// they ask.
-const componentType = ScopeName + ".Processor"
-
-// Where an event tells what was not sent before it.
-const (
-	unsentContext = "sentrylog"
-	unsentTag     = "sentrylog.not_sent"
-)
-
 // unsent is what Sentry has not been told yet.
 type unsent struct {
 	cut, dropped int64 // events over the cap, events that could not be delivered
@@ -60,7 +50,7 @@ type account struct {
 	mu     sync.Mutex
 	counts map[failure]uint64 // since the start
 	untold map[failure]int64  // lost and in no error yet
-	ended  int64              // since an error told last
+	ended  int64              // since the last error
 	owed   unsent             // to the next event
 }
 
@@ -70,9 +60,10 @@ func newAccount(provider metric.MeterProvider, address string, port int) (*accou
 	if provider == nil {
 		provider = otel.GetMeterProvider()
 	}
+	const component = ScopeName + ".Processor"
 	a := &account{counts: make(map[failure]uint64), untold: make(map[failure]int64), base: []attribute.KeyValue{
-		otelconv.OTelComponentTypeKey.String(componentType),
-		otelconv.OTelComponentName(componentType + "/" + strconv.FormatInt(processorID.Add(1)-1, 10)),
+		otelconv.OTelComponentTypeKey.String(component),
+		otelconv.OTelComponentName(component + "/" + strconv.FormatInt(processorID.Add(1)-1, 10)),
 	}}
 	if address != "" {
 		a.base = append(a.base, otelconv.ServerAddress(address), otelconv.ServerPort(port))
@@ -83,25 +74,23 @@ func newAccount(provider metric.MeterProvider, address string, port int) (*accou
 	return a, err
 }
 
-// end records what became of an event: delivered, cut off by the cap, or lost. It
-// remembers what is now owed to the next one.
-func (a *account) end(ctx context.Context, f failure, u unsent) {
+// end records what became of an event, and what is owed to the next one unless
+// this one was delivered.
+func (a *account) end(ctx context.Context, f failure, owed unsent) {
+	attrs := a.base
 	a.mu.Lock()
 	a.counts[f]++
-	a.owed.add(u)
-	switch f {
-	case failCap: // no error
-	case delivered, failPanic: // OnEmit returns that one
+	if f != failCap {
 		a.ended++
-	default:
-		a.ended++
-		a.untold[f]++
 	}
-	a.mu.Unlock()
-	attrs := a.base
 	if f != delivered {
 		attrs = append(attrs[:len(attrs):len(attrs)], otelconv.ErrorTypeKey.String(string(f)))
+		a.owed.add(owed)
+		if f != failCap && f != failPanic { // no error, and one that OnEmit returns
+			a.untold[f]++
+		}
 	}
+	a.mu.Unlock()
 	a.exported.Add(context.WithoutCancel(ctx), 1, attrs...)
 }
 
@@ -111,17 +100,16 @@ func (a *account) tell(e *sentry.Event) unsent {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	u := a.owed
-	if u == (unsent{}) {
-		return u
+	if u != (unsent{}) {
+		e.Tags["sentrylog.not_sent"] = strconv.FormatInt(u.cut+u.dropped, 10)
+		e.Contexts["sentrylog"] = sentry.Context{
+			"cut_events":     u.cut,
+			"dropped_events": u.dropped,
+			"occurrences":    u.occurrences,
+			"since":          u.since.UTC().Format(time.RFC3339),
+		}
 	}
 	a.owed = unsent{}
-	e.Tags[unsentTag] = strconv.FormatInt(u.cut+u.dropped, 10)
-	e.Contexts[unsentContext] = sentry.Context{
-		"cut_events":     u.cut,
-		"dropped_events": u.dropped,
-		"occurrences":    u.occurrences,
-		"since":          u.since.UTC().Format(time.RFC3339),
-	}
 	return u
 }
 
@@ -138,17 +126,12 @@ func (a *account) err() error {
 	return errors.Join(errs...)
 }
 
-func (a *account) count(f failure) uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.counts[f]
-}
-
-func (a *account) lost() (n uint64) {
+// count returns how many events ended in a way that is counted.
+func (a *account) count(counted func(failure) bool) (n uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for f, count := range a.counts {
-		if f != delivered && f != failCap {
+		if counted(f) {
 			n += count
 		}
 	}

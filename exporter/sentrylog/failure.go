@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// failure says why an event was not delivered: the value of error.type, bounded
-// and free of anything that a server or an address could put into it.
+// failure says why an event was not delivered: the value of error.type, which
+// contains nothing that a server or an address could put into it.
 type failure string
 
 const (

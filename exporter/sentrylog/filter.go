@@ -13,41 +13,35 @@ import (
 // lock.action, at the top level or in a group of log/slog. The default filter
 // keeps the INFO summaries of package throttle besides.
 func LockWarnings(record *sdklog.Record) bool {
-	return record.Severity() >= log.SeverityWarn && has(record, isAction)
+	return record.Severity() >= log.SeverityWarn && text(record, semconv.LockActionKey) != ""
 }
 
-// lockReport is the default filter.
-func lockReport(record *sdklog.Record) bool {
-	if record.Severity() >= log.SeverityWarn {
-		return has(record, isAction)
+func lockWarningsAndSummaries(record *sdklog.Record) bool {
+	if record.Severity() < log.SeverityInfo || text(record, semconv.LockActionKey) == "" {
+		return false
 	}
-	return record.Severity() >= log.SeverityInfo &&
-		(record.EventName() == semconv.EventLockReportSummary || has(record, isSummary)) && has(record, isAction)
+	const summary = semconv.EventLockReportSummary
+	return record.Severity() >= log.SeverityWarn || record.EventName() == summary || text(record, otelconv.OTelEventNameKey) == summary
 }
 
-// has reports whether an attribute, or one in a group, satisfies is.
-func has(record *sdklog.Record, is func(attribute.KeyValue) bool) (found bool) {
+// text returns an attribute that is a string, also one in a group of log/slog.
+func text(record *sdklog.Record, key attribute.Key) (value string) {
 	record.WalkAttributes(func(kv attribute.KeyValue) bool {
-		found = is(kv) || kv.Value.Type() == attribute.MAP && groupHas(kv.Value.AsMap(), is)
-		return !found
+		if kv.Value.Type() == attribute.MAP {
+			value = textIn(kv.Value.AsMap(), key)
+		} else {
+			value = textIn([]attribute.KeyValue{kv}, key)
+		}
+		return value == ""
 	})
-	return found
+	return value
 }
 
-func groupHas(group []attribute.KeyValue, is func(attribute.KeyValue) bool) bool {
+func textIn(group []attribute.KeyValue, key attribute.Key) string {
 	for _, kv := range group {
-		if is(kv) {
-			return true
+		if kv.Key == key && kv.Value.Type() == attribute.STRING {
+			return kv.Value.AsString()
 		}
 	}
-	return false
-}
-
-func isAction(kv attribute.KeyValue) bool {
-	return kv.Key == semconv.LockActionKey && kv.Value.Type() == attribute.STRING && kv.Value.AsString() != ""
-}
-
-func isSummary(kv attribute.KeyValue) bool {
-	return kv.Key == otelconv.OTelEventNameKey && kv.Value.Type() == attribute.STRING &&
-		kv.Value.AsString() == semconv.EventLockReportSummary
+	return ""
 }

@@ -5,63 +5,50 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// bareBackoff is how long a 429 that names no time holds events back.
-const bareBackoff = time.Minute
+// limits remembers until when Sentry wants no events. One goroutine notes.
+type limits struct{ until atomic.Pointer[time.Time] }
 
-// limits remembers until when Sentry wants no events.
-type limits struct {
-	mu    sync.Mutex
-	until time.Time
+func (l *limits) remaining() time.Duration {
+	if until := l.until.Load(); until != nil {
+		return time.Until(*until)
+	}
+	return 0
 }
 
-func (l *limits) remaining(now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.until.Sub(now)
-}
-
-// note reads an answer. Sentry announces limits on answers of 200 as well.
-func (l *limits) note(resp *http.Response, now time.Time) {
+// note reads an answer. Sentry announces limits on answers of 200 as well. A 429
+// that names no time holds events back for a minute.
+func (l *limits) note(resp *http.Response) {
 	wait, told := errorLimit(resp.Header.Get("X-Sentry-Rate-Limits"))
 	if !told && resp.StatusCode == http.StatusTooManyRequests {
-		if wait, told = retryAfter(resp.Header.Get("Retry-After"), now); !told {
-			wait = bareBackoff
+		if wait, told = retryAfter(resp.Header.Get("Retry-After")); !told {
+			wait = time.Minute
 		}
 	}
-	if wait <= 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if until := now.Add(wait); until.After(l.until) {
-		l.until = until
+	if wait > l.remaining() {
+		until := time.Now().Add(wait)
+		l.until.Store(&until)
 	}
 }
 
 // errorLimit reads an X-Sentry-Rate-Limits header,
 // "SECONDS:CATEGORY;CATEGORY:SCOPE:..., SECONDS:...", for the category of error
-// events. An empty list of categories means all. The header being there is
-// told, even where it limits other categories only.
+// events. An empty list of categories means all. told is true for a header that
+// limits other categories only, too.
 func errorLimit(header string) (wait time.Duration, told bool) {
 	for limit := range strings.SplitSeq(header, ",") {
-		seconds, rest, _ := strings.Cut(strings.TrimSpace(limit), ":")
-		categories, _, _ := strings.Cut(rest, ":")
-		d, ok := parseSeconds(seconds)
+		fields := strings.Split(limit+"::", ":")
+		d, ok := parseSeconds(fields[0])
 		if !ok {
 			continue
 		}
 		told = true
-		if categories == "" {
-			wait = max(wait, d)
-			continue
-		}
-		for category := range strings.SplitSeq(categories, ";") {
+		for category := range strings.SplitSeq(fields[1], ";") {
 			switch strings.ToLower(strings.TrimSpace(category)) {
-			case "error", "default":
+			case "error", "default", "":
 				wait = max(wait, d)
 			}
 		}
@@ -70,12 +57,12 @@ func errorLimit(header string) (wait time.Duration, told bool) {
 }
 
 // retryAfter reads seconds or an HTTP date.
-func retryAfter(header string, now time.Time) (wait time.Duration, told bool) {
+func retryAfter(header string) (wait time.Duration, told bool) {
 	if d, ok := parseSeconds(header); ok {
 		return d, true
 	}
 	if date, err := http.ParseTime(header); err == nil {
-		return max(0, date.Sub(now)), true
+		return max(0, time.Until(date)), true
 	}
 	return 0, false
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"runtime/debug"
+	"sync"
 
 	"github.com/getsentry/sentry-go"
 	"go.opentelemetry.io/otel/metric"
@@ -17,7 +19,7 @@ type config struct {
 	client               *sentry.Client
 	clientSet            bool
 	release, environment string
-	filter               func(*sdklog.Record) bool // nil: lockReport
+	filter               func(*sdklog.Record) bool // nil: lockWarningsAndSummaries
 	tags, inApp          []string
 	events, lostLeases   int
 	queueSize            int
@@ -25,130 +27,118 @@ type config struct {
 	meterProvider        metric.MeterProvider
 }
 
-const (
-	defaultCap   = 60 // events of a class in one minute
-	defaultQueue = 2048
-)
-
-func newConfig(opts []Option) config {
-	c := config{events: defaultCap, lostLeases: defaultCap, queueSize: defaultQueue}
+func newConfig(opts []Option) (config, error) {
+	c := config{events: 60, lostLeases: 60, queueSize: 2048}
 	for _, o := range opts {
 		if o != nil {
-			c = o.apply(c)
+			o.apply(&c)
 		}
 	}
-	return c
-}
-
-func (c config) validate() error {
 	switch {
 	case c.events < 0 || c.lostLeases < 0:
-		return errors.New("sentrylog: WithCap takes numbers from 0, which means no cap")
+		return c, errors.New("sentrylog: WithCap takes numbers from 0, which means no cap")
 	case c.queueSize < 1:
-		return errors.New("sentrylog: WithQueueSize takes a number from 1")
+		return c, errors.New("sentrylog: WithQueueSize takes a number from 1")
 	case c.clientSet && !c.client.IsEnabled():
-		return errors.New("sentrylog: WithClient was given a nil or a disabled client; call sentry.Init first")
+		return c, errors.New("sentrylog: WithClient was given a nil or a disabled client; call sentry.Init first")
 	case c.clientSet && c.transport != nil:
-		return errors.New("sentrylog: WithHTTPTransport has no effect on the client given to WithClient: set it in that client's options")
+		return c, errors.New("sentrylog: WithHTTPTransport has no effect on the client given to WithClient: set it in that client's options")
 	}
-	return nil
+	return c, nil
 }
 
 // issues returns what wins over a record's resource.
 func (c config) issues(client *sentry.Client) sentryissue.Config {
+	main, modules := build()
 	s := sentryissue.Config{Tags: c.tags, InApp: c.inApp}
-	if len(s.InApp) == 0 {
-		s.InApp = mainModule()
+	if len(s.InApp) == 0 && main != "" && main != "command-line-arguments" {
+		s.InApp = []string{main}
 	}
-	if c.clientSet {
+	if c.clientSet { // its integrations add the modules
 		o := client.Options()
 		s.Release, s.Environment, s.ServerName = cmp.Or(c.release, o.Release), cmp.Or(c.environment, o.Environment), o.ServerName
-		return s // the client's integrations add its modules
+		return s
 	}
 	s.Release = cmp.Or(c.release, os.Getenv("SENTRY_RELEASE"))
 	s.Environment = cmp.Or(c.environment, os.Getenv("SENTRY_ENVIRONMENT"))
-	s.Modules = modules()
+	s.Modules = modules
 	return s
 }
 
+// build returns the main module, and the first hundred modules by version. The
+// map is shared and must not be changed.
+var build = sync.OnceValues(func() (main string, modules map[string]string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", nil
+	}
+	modules = map[string]string{info.Main.Path: info.Main.Version}
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		if len(modules) < 100 && len(m.Path)+len(m.Version) <= 200 {
+			modules[m.Path] = m.Version
+		}
+	}
+	return info.Main.Path, modules
+})
+
 // An Option configures a [Processor].
-type Option interface{ apply(config) config }
+type Option interface{ apply(*config) }
 
-type option func(config) config
+type option func(*config)
 
-func (o option) apply(c config) config { return o(c) }
+func (o option) apply(c *config) { o(c) }
 
 // WithClient sends through the application's own client, such as
-// sentry.CurrentHub().Client() after sentry.Init. The DSN given to [New] is then
-// ignored. The processor flushes the client and never closes it.
-//
-// What the client was made with applies: transport, hooks, sampling,
-// integrations. Its release, environment and server name win over the record's
-// resource, so that lock events agree with the application's others. BeforeSend
-// finds the context of the failed operation in its hint.
+// sentry.CurrentHub().Client() after sentry.Init, and ignores the DSN given to
+// [New]. What the client was made with applies: transport, hooks, sampling,
+// integrations; its release, environment and server name win over the record's
+// resource. BeforeSend finds the context of the failed operation in its hint. The
+// processor flushes the client and never closes it.
 //
 // sentry-go does not tell whether an event arrived. [Processor.Sent] then counts
 // what the client accepted, and an error only says what it refused at once or
 // did not flush in time. Its buffer holds 100 events and drops the oldest.
-// Retries and rate limits are the client's own. [WithHTTPTransport] is refused
-// together with it.
 func WithClient(client *sentry.Client) Option {
-	return option(func(c config) config {
-		c.client, c.clientSet = client, true
-		return c
-	})
+	return option(func(c *config) { c.client, c.clientSet = client, true })
 }
 
 // WithRelease sets the release of every event. Without it the release is
 // SENTRY_RELEASE, or else the resource's service.version.
-func WithRelease(release string) Option {
-	return option(func(c config) config {
-		c.release = release
-		return c
-	})
-}
+func WithRelease(release string) Option { return option(func(c *config) { c.release = release }) }
 
 // WithEnvironment sets the environment of every event. Without it the
 // environment is SENTRY_ENVIRONMENT, or else the resource's
 // deployment.environment.name.
 func WithEnvironment(environment string) Option {
-	return option(func(c config) config {
-		c.environment = environment
-		return c
-	})
+	return option(func(c *config) { c.environment = environment })
 }
 
-// WithFilter sets which records become events. The default keeps lock warnings
-// ([LockWarnings]) and the summaries that close their account; with
-// WithFilter(LockWarnings) there are no summaries. The filter must neither keep
-// nor change the record, and may be called by several goroutines at once. Nil is
-// ignored.
+// WithFilter sets which records become events. The default keeps [LockWarnings]
+// and the summaries that close their account; with WithFilter(LockWarnings) there
+// are no summaries. The filter must neither keep nor change the record, and may
+// be called by several goroutines at once. Nil is ignored.
 func WithFilter(keep func(*sdklog.Record) bool) Option {
-	return option(func(c config) config {
+	return option(func(c *config) {
 		if keep != nil {
 			c.filter = keep
 		}
-		return c
 	})
 }
 
 // WithTags adds a tag for every key that is an attribute of the record or, where
-// it is none, a member of the baggage on the context: what a request is about,
-// where no Sentry hub says it. The key user.id names the event's user as well.
+// it is none, a member of the baggage on the context. The key user.id names the
+// event's user as well, where no Sentry hub does.
 func WithTags(keys ...string) Option {
-	return option(func(c config) config {
-		c.tags = append(c.tags[:len(c.tags):len(c.tags)], keys...)
-		return c
-	})
+	return option(func(c *config) { c.tags = append(c.tags, keys...) })
 }
 
 // WithInApp sets the packages, by import path and with those below it, whose
 // frames Sentry shows as the application's own. The default is the main module.
 func WithInApp(packages ...string) Option {
-	return option(func(c config) config {
-		c.inApp = append(c.inApp[:len(c.inApp):len(c.inApp)], packages...)
-		return c
-	})
+	return option(func(c *config) { c.inApp = append(c.inApp, packages...) })
 }
 
 // WithCap sets how many events are emitted in any one minute: of lost leases
@@ -156,37 +146,22 @@ func WithInApp(packages ...string) Option {
 // that an outage never hides a stolen lease. Summaries have the first number to
 // themselves. The default is 60 and 60. 0 means no cap.
 func WithCap(events, lostLeases int) Option {
-	return option(func(c config) config {
-		c.events, c.lostLeases = events, lostLeases
-		return c
-	})
+	return option(func(c *config) { c.events, c.lostLeases = events, lostLeases })
 }
 
 // WithQueueSize sets how many events wait to be sent. Further ones are dropped
-// and counted. The default is 2,048, far above what the cap lets pass. It has no
-// effect with [WithClient].
-func WithQueueSize(events int) Option {
-	return option(func(c config) config {
-		c.queueSize = events
-		return c
-	})
-}
+// and counted. The default is 2,048. It has no effect with [WithClient].
+func WithQueueSize(events int) Option { return option(func(c *config) { c.queueSize = events }) }
 
 // WithHTTPTransport sets what carries the requests, for proxies and private
 // certificates. The default is a transport of the processor's own that honours
-// HTTPS_PROXY. Retries and rate limits happen above it. Nil is ignored.
+// HTTPS_PROXY. It is refused together with [WithClient]. Nil is ignored.
 func WithHTTPTransport(transport http.RoundTripper) Option {
-	return option(func(c config) config {
-		c.transport = transport
-		return c
-	})
+	return option(func(c *config) { c.transport = transport })
 }
 
 // WithMeterProvider sets where otel.sdk.exporter.log.exported is counted. The
 // default is the global provider. Nil is ignored.
 func WithMeterProvider(provider metric.MeterProvider) Option {
-	return option(func(c config) config {
-		c.meterProvider = provider
-		return c
-	})
+	return option(func(c *config) { c.meterProvider = provider })
 }

@@ -44,12 +44,11 @@ type origin struct {
 var ErrNoDSN = sentryissue.ErrNoDSN
 
 // New returns a processor that sends to the project of the DSN,
-// https://KEY@HOST/PROJECT, or with [WithClient] through that client. A DSN that
-// is malformed is an error, which does not show the key. New starts no
-// connection.
+// https://KEY@HOST/PROJECT, or with [WithClient] through that client. The error
+// about a malformed DSN does not show the key. New starts no connection.
 func New(dsn string, opts ...Option) (*Processor, error) {
-	c := newConfig(opts)
-	if err := c.validate(); err != nil {
+	c, err := newConfig(opts)
+	if err != nil {
 		return nil, err
 	}
 	if c.clientSet {
@@ -66,14 +65,17 @@ func New(dsn string, opts ...Option) (*Processor, error) {
 		project = &sentry.Dsn{}
 	}
 
-	p := &Processor{config: c, client: c.client, quota: newQuota(c)}
+	p := &Processor{config: c, client: c.client}
+	p.quota.limits = [...]int{sentryissue.Other: c.events, sentryissue.LostLease: c.lostLeases, sentryissue.Summary: c.events}
 	if p.account, err = newAccount(c.meterProvider, project.GetHost(), project.GetPort()); err != nil {
 		return nil, fmt.Errorf("sentrylog: the metric of what was sent: %w", err)
 	}
 	if !c.clientSet {
-		if p.client, p.queue, err = newClient(dsn, c, p.account); err != nil {
+		client, t, err := newClient(dsn, c)
+		if err != nil {
 			return nil, err
 		}
+		p.client, p.queue = client, newQueue(t, p.account, c.queueSize)
 	}
 	p.project = sentryissue.Project{PublicKey: project.GetPublicKey(), OrgID: project.GetOrgID()}
 	if id := p.client.Options().OrgID; id != 0 {
@@ -93,25 +95,29 @@ func (p *Processor) Enabled(_ context.Context, param sdklog.EnabledParameters) b
 // has to say, and hands the event to the queue or to the application's client.
 // It never waits for the network. An error means that the filter or a hook of
 // the client panicked; its text does not contain the panic's value. Any other
-// loss is told later, by the next event, the metric, ForceFlush and Shutdown.
+// loss is in the error of ForceFlush or Shutdown.
 func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err error) {
 	if p.stopped.Load() {
 		return nil
 	}
-	var owed unsent // if the event does not arrive: itself, and what it tells
+	who := "the filter"
+	var owed unsent // the event itself, and what it tells
 	defer func() {
 		if v := recover(); v != nil {
-			who := "the filter"
 			if owed != (unsent{}) {
-				who = "a hook of the client"
 				p.account.end(ctx, failPanic, owed)
 			}
 			err = fmt.Errorf("sentrylog: %s panicked with a value of type %T", who, v)
 		}
 	}()
-	if keep := p.config.filter; keep == nil && !lockReport(record) || keep != nil && !keep(record) {
+	keep := p.config.filter
+	if keep == nil {
+		keep = lockWarningsAndSummaries
+	}
+	if !keep(record) {
 		return nil
 	}
+	who = "a hook of the client"
 	e := p.event(ctx, record)
 	own := unsent{occurrences: e.Occurrences, since: e.Timestamp}
 	if !p.quota.admit(e.Class, time.Now()) {
@@ -122,14 +128,17 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 	own.dropped = 1
 	owed = p.account.tell(e.Event)
 	owed.add(own)
-	if p.queue != nil {
-		p.queue.capture(ctx, p.client, e, scopeOf(ctx), owed)
-		return nil
+	var scope *sentry.Scope
+	if hub := sentry.GetHubFromContext(ctx); hub != nil {
+		scope = hub.Scope()
 	}
-	if p.client.CaptureEvent(e.Event, &sentry.EventHint{Context: ctx}, e.In(scopeOf(ctx))) == nil {
+	switch id := p.client.CaptureEvent(e.Event, &sentry.EventHint{Context: ctx}, e.In(scope)); {
+	case id == nil:
 		p.account.end(ctx, failClientRefused, owed)
-	} else {
-		p.account.end(ctx, delivered, unsent{})
+	case p.queue == nil:
+		p.account.end(ctx, delivered, owed)
+	default:
+		p.queue.add(ctx, p.queue.transport.take(*id), owed)
 	}
 	return nil
 }
@@ -137,83 +146,72 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 func (p *Processor) event(ctx context.Context, record *sdklog.Record) *sentryissue.Event {
 	o := p.origin.Load()
 	if res := record.Resource(); o == nil || o.of != res {
-		o = &origin{res, sentryissue.NewOrigin(readResource(res), p.project, p.config.issues(p.client))}
+		o = &origin{res, sentryissue.NewOrigin(appendAttributes(nil, res.Attributes()), p.project, p.config.issues(p.client))}
 		p.origin.Store(o)
 	}
 	r := read(record)
 	e := o.New(&r)
-	e.EventID = newEventID()
 	for _, key := range p.config.tags {
-		if m := baggage.FromContext(ctx).Member(key); m.Key() != "" {
-			e.AddTag(key, m.Value())
-		}
+		e.AddTag(key, baggage.FromContext(ctx).Member(key).Value())
 	}
 	return e
-}
-
-func scopeOf(ctx context.Context) *sentry.Scope {
-	if hub := sentry.GetHubFromContext(ctx); hub != nil {
-		return hub.Scope()
-	}
-	return nil
 }
 
 // ForceFlush waits until what was emitted before it is sent or given up, and
 // returns what was given up since that was last told. With [WithClient] it
 // flushes that client.
 func (p *Processor) ForceFlush(ctx context.Context) error {
-	if p.stopped.Load() {
+	switch {
+	case p.stopped.Load():
 		return nil
+	case p.queue == nil:
+		return p.flushClient(ctx)
 	}
-	return p.finish(ctx, false)
+	err := p.queue.flush(ctx)
+	return errors.Join(p.account.err(), err)
 }
 
 // Shutdown sends what is queued as long as ctx allows, and gives up the rest:
 // the error has the exact number. The application's client is flushed and stays
 // open. Later calls of any method do nothing.
 func (p *Processor) Shutdown(ctx context.Context) error {
-	if p.stopped.Swap(true) {
+	switch {
+	case p.stopped.Swap(true):
 		return nil
+	case p.queue == nil:
+		return p.flushClient(ctx)
 	}
-	return p.finish(ctx, true)
+	if deadline, ok := ctx.Deadline(); ok {
+		// What is given up must still be heard by a caller that waits no longer.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(100*time.Millisecond, time.Until(deadline)/4)))
+		defer cancel()
+	}
+	err := p.queue.close(ctx)
+	p.client.Close()
+	return errors.Join(p.account.err(), err)
 }
 
-func (p *Processor) finish(ctx context.Context, last bool) error {
+func (p *Processor) flushClient(ctx context.Context) error {
 	var err error
-	switch {
-	case p.queue == nil:
-		if ctx.Err() != nil || !p.client.FlushWithContext(ctx) {
-			err = errors.Join(errUnflushed, ctx.Err())
-		}
-	case last:
-		before, cancel := earlier(ctx)
-		defer cancel()
-		err = p.queue.close(before)
-		p.client.Close()
-	default:
-		err = p.queue.flush(ctx)
+	if ctx.Err() != nil || !p.client.FlushWithContext(ctx) {
+		err = errors.Join(errors.New("sentrylog: the application's client did not flush in time; its events may be lost"), ctx.Err())
 	}
 	return errors.Join(p.account.err(), err)
 }
 
-// earlier returns a context that ends shortly before ctx does, so that what is
-// given up is still heard by a caller that waits no longer than ctx.
-func earlier(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(100*time.Millisecond, time.Until(deadline)/4)))
-}
-
-var errUnflushed = errors.New("sentrylog: the application's client did not flush in time; its events may be lost")
-
 // Sent returns how many events Sentry accepted, or with [WithClient] how many the
 // client did.
-func (p *Processor) Sent() uint64 { return p.account.count(delivered) }
+func (p *Processor) Sent() uint64 {
+	return p.account.count(func(f failure) bool { return f == delivered })
+}
 
 // Dropped returns how many events could not be delivered.
-func (p *Processor) Dropped() uint64 { return p.account.lost() }
+func (p *Processor) Dropped() uint64 {
+	return p.account.count(func(f failure) bool { return f != delivered && f != failCap })
+}
 
 // Cut returns how many events were not sent because of the cap.
-func (p *Processor) Cut() uint64 { return p.account.count(failCap) }
+func (p *Processor) Cut() uint64 {
+	return p.account.count(func(f failure) bool { return f == failCap })
+}

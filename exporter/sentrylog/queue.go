@@ -3,6 +3,7 @@ package sentrylog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/getsentry/sentry-go"
@@ -15,8 +16,7 @@ const (
 	keepTrying = 5 * time.Minute
 	// atLeast is what one event may take when those before it took all the time.
 	atLeast = time.Second
-	// complainAfter is how long losses wait for somebody who flushes, or else for
-	// each other.
+	// complainAfter is how long a loss waits for a call of ForceFlush.
 	complainAfter = 5 * time.Second
 )
 
@@ -29,32 +29,31 @@ type queue struct {
 	ctx       context.Context // ends with the queue
 	stop      context.CancelFunc
 
-	mu          sync.Mutex
-	items       []*item // the first is under way
-	sending     bool
-	closed      bool
-	added       uint64
-	settled     uint64
-	changed     chan struct{} // closed and replaced when an item is settled
-	awaiting    int           // calls of flush
-	complaining bool          // a timer runs
+	mu      sync.Mutex
+	items   []*item // the first is under way
+	last    *item   // added last
+	sending bool
+	closed  bool
+
+	flushing    atomic.Int32 // calls of flush that are under way
+	complaining atomic.Bool  // a timer runs
 }
 
 type item struct {
 	event    *sentry.Event
 	owed     unsent
 	deadline time.Time
+	done     chan struct{} // closed when the account has it
 }
 
 func newQueue(t *transport, a *account, size int) *queue {
-	q := &queue{transport: t, account: a, size: size, changed: make(chan struct{})}
+	q := &queue{transport: t, account: a, size: size}
 	q.ctx, q.stop = context.WithCancel(context.Background())
 	return q
 }
 
 // add queues an event, or drops it at once where there is no room.
 func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
-	it := &item{e, owed, time.Now().Add(keepTrying)}
 	reason := delivered
 	q.mu.Lock()
 	switch {
@@ -63,8 +62,8 @@ func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
 	case len(q.items) >= q.size:
 		reason = failQueueFull
 	default:
-		q.items = append(q.items, it)
-		q.added++
+		q.last = &item{e, owed, time.Now().Add(keepTrying), make(chan struct{})}
+		q.items = append(q.items, q.last)
 		if !q.sending {
 			q.sending = true
 			go q.run()
@@ -72,7 +71,7 @@ func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
 	}
 	q.mu.Unlock()
 	if reason != delivered {
-		q.end(ctx, reason, it)
+		q.end(ctx, reason, owed)
 	}
 }
 
@@ -83,32 +82,16 @@ func (q *queue) run() {
 		reason := q.transport.send(ctx, it.event)
 		cancel()
 		if q.remove(it) {
-			q.end(q.ctx, reason, it)
-			q.settle(1)
+			q.end(q.ctx, reason, it.owed)
+			close(it.done)
 		}
-	}
-}
-
-// end accounts for an item. A loss is complained about, if nobody asks before.
-func (q *queue) end(ctx context.Context, f failure, it *item) {
-	if f == delivered {
-		q.account.end(ctx, f, unsent{})
-		return
-	}
-	q.account.end(ctx, f, it.owed)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.complaining {
-		q.complaining = true
-		time.AfterFunc(complainAfter, q.complain)
 	}
 }
 
 func (q *queue) first() *item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) == 0 {
-		q.sending = false
+	if q.sending = len(q.items) > 0; !q.sending {
 		return nil
 	}
 	return q.items[0]
@@ -126,61 +109,56 @@ func (q *queue) remove(it *item) bool {
 	return true
 }
 
-// settle wakes those who wait for items that are accounted for by now.
-func (q *queue) settle(n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.settled += uint64(n)
-	close(q.changed)
-	q.changed = make(chan struct{})
-}
-
-// complain gives what was lost to OpenTelemetry's error handler, unless somebody
-// waits for it.
-func (q *queue) complain() {
-	q.mu.Lock()
-	q.complaining = false
-	awaited := q.awaiting > 0 || q.closed
-	q.mu.Unlock()
-	if awaited {
+// end accounts for an event. A loss that no call of flush asks about goes to
+// OpenTelemetry's error handler.
+func (q *queue) end(ctx context.Context, f failure, owed unsent) {
+	q.account.end(ctx, f, owed)
+	if f == delivered || q.complaining.Swap(true) {
 		return
 	}
-	if err := q.account.err(); err != nil {
-		otel.Handle(err)
-	}
+	time.AfterFunc(complainAfter, func() {
+		q.complaining.Store(false)
+		if q.flushing.Load() > 0 {
+			return
+		}
+		if err := q.account.err(); err != nil {
+			otel.Handle(err)
+		}
+	})
 }
 
-// flush waits until what was added before it is settled.
+// flush waits until what was added before it is accounted for.
 func (q *queue) flush(ctx context.Context) error {
+	q.flushing.Add(1)
+	defer q.flushing.Add(-1)
 	q.mu.Lock()
-	q.awaiting++
-	defer func() {
-		q.awaiting--
-		q.mu.Unlock()
-	}()
-	for target := q.added; q.settled < target; {
-		changed := q.changed
-		q.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		q.mu.Lock()
-		if q.settled < target && ctx.Err() != nil {
-			return ctx.Err()
-		}
+	last := q.last
+	q.mu.Unlock()
+	if last == nil {
+		return nil
 	}
-	return nil
+	select {
+	case <-last.done:
+		return nil
+	default:
+	}
+	select {
+	case <-last.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // close sends what is queued as long as ctx allows. It gives up the rest, at
 // once where Sentry wants nothing before ctx ends.
 func (q *queue) close(ctx context.Context) error {
+	q.flushing.Add(1) // for good: Shutdown returns what was lost
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	reason, err := failRateLimited, error(nil)
-	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.remaining(time.Now()) < time.Until(deadline) {
+	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.remaining() < time.Until(deadline) {
 		if err = q.flush(ctx); err != nil {
 			reason = classify(err)
 		}
@@ -191,8 +169,8 @@ func (q *queue) close(ctx context.Context) error {
 	q.mu.Unlock()
 	for _, it := range rest {
 		q.account.end(ctx, reason, it.owed)
+		close(it.done)
 	}
-	q.settle(len(rest))
 	q.stop()
 	q.transport.idle()
 	return err

@@ -5,9 +5,9 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
-	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/otellock/otellock-go/internal/sentryissue"
+	"github.com/otellock/otellock-go/semconv"
 )
 
 // read copies what a record says. A record without a time happened now.
@@ -34,19 +34,15 @@ func read(record *sdklog.Record) sentryissue.Record {
 	record.WalkAttributes(func(kv attribute.KeyValue) bool {
 		if kv.Value.Type() == attribute.MAP {
 			// A slog.Logger with a group nests what the lock says one deep.
-			if group := kv.Value.AsMap(); groupHas(group, isAction) {
+			if group := kv.Value.AsMap(); textIn(group, semconv.LockActionKey) != "" {
 				r.Attributes = appendAttributes(r.Attributes, group)
 				return true
 			}
 		}
-		r.Attributes = append(r.Attributes, sentryissue.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
+		r.Attributes = appendAttributes(r.Attributes, []attribute.KeyValue{kv})
 		return true
 	})
 	return r
-}
-
-func readResource(res *resource.Resource) []sentryissue.Attribute {
-	return appendAttributes(nil, res.Attributes())
 }
 
 func appendAttributes(to []sentryissue.Attribute, kvs []attribute.KeyValue) []sentryissue.Attribute {

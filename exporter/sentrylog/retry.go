@@ -9,7 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/getsentry/sentry-go"
 )
 
 const (
@@ -17,84 +20,101 @@ const (
 	backoffBase    = 250 * time.Millisecond
 	backoffMax     = 8 * time.Second
 	maxDrain       = 64 << 10
+	never          = -1 * time.Second // to wait before another attempt
 )
-
-// outcomeKey is where the context of a request has room for what became of it,
-// since sentry-go tells nobody.
-type outcomeKey struct{}
 
 var errUndelivered = errors.New("sentrylog: not delivered") // seen by sentry-go only
 
-// retrier is the transport of the requests to Sentry. It compresses them, tries
-// again what may succeed, and waits while Sentry wants nothing.
-type retrier struct {
-	next   http.RoundTripper
-	limits limits
+// transport takes finished events from sentry-go while they are captured, and
+// sends them later by sentry-go's own transport, below which it stands once more:
+// it compresses requests, tries again what may succeed, and waits while Sentry
+// wants nothing.
+type transport struct {
+	*sentry.HTTPSyncTransport
+	next     http.RoundTripper
+	idle     func()   // closes idle connections
+	captured sync.Map // finished events by their id, until take
+	limits   limits
+
 	// Of the sender, which is the only one to use them.
-	last failure      // of the last attempt
-	zip  *gzip.Writer // 800 KB
+	outcome failure      // what became of the event
+	last    failure      // of the last attempt, whichever the event
+	zip     *gzip.Writer // 800 KB
+}
+
+// SendEvent implements [sentry.Transport]. It writes what an application could
+// still change as JSON.
+func (t *transport) SendEvent(e *sentry.Event) {
+	if e.Release == noRelease {
+		e.Release = ""
+	}
+	e.MakeSerializationSafe()
+	t.captured.Store(e.EventID, e)
+}
+
+func (t *transport) take(id sentry.EventID) *sentry.Event {
+	e, _ := t.captured.LoadAndDelete(id)
+	return e.(*sentry.Event)
+}
+
+// send sends an event, with retries as long as ctx allows. It is for one
+// goroutine.
+func (t *transport) send(ctx context.Context, e *sentry.Event) failure {
+	t.outcome = failEncoding // remains so when no request is made
+	t.SendEventWithContext(ctx, e)
+	return t.outcome
 }
 
 // RoundTrip implements [http.RoundTripper]. It returns a response only for an
 // event that Sentry accepted.
-func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	outcome, ok := ctx.Value(outcomeKey{}).(*failure)
-	if !ok {
-		outcome = new(failure)
-	}
-	body, err := r.compress(req.Body)
+	body, err := t.compress(req.Body)
 	if err != nil {
 		return nil, err
 	}
 	for attempt := 0; ; attempt++ {
-		if wait := r.limits.remaining(time.Now()); wait > 0 && !pause(ctx, wait) {
-			*outcome = failRateLimited
+		if wait := t.limits.remaining(); wait > 0 && !pause(ctx, wait) {
+			t.outcome = failRateLimited
 			return nil, errUndelivered
 		}
 		if err := ctx.Err(); err != nil {
-			*outcome = cmp.Or(r.last, classify(err)) // why those before it took all the time
+			t.outcome = cmp.Or(t.last, classify(err)) // why those before it took all the time
 			return nil, errUndelivered
 		}
-		resp, err := r.try(ctx, req, body)
-		var again bool
+		resp, err := t.try(ctx, req, body)
 		var wait time.Duration
-		*outcome, again, wait = r.judge(ctx, resp, err)
-		r.last = *outcome
-		if *outcome == delivered {
+		t.outcome, wait = t.judge(resp, err)
+		switch t.last = t.outcome; {
+		case t.outcome == delivered:
 			return resp, nil
-		}
-		if *outcome == failRateLimited {
-			continue // the limit says how long
-		}
-		if !again || !pause(ctx, max(wait, backoff(attempt))) {
+		case t.outcome == failRateLimited: // the limit says how long
+		case wait == never, !pause(ctx, max(wait, backoff(attempt))):
 			return nil, errUndelivered
 		}
 	}
 }
 
-func (r *retrier) compress(body io.ReadCloser) ([]byte, error) {
+func (t *transport) compress(body io.ReadCloser) ([]byte, error) {
 	defer func() { _ = body.Close() }()
 	var b bytes.Buffer
-	if r.zip == nil {
-		r.zip = gzip.NewWriter(&b)
+	if t.zip == nil {
+		t.zip = gzip.NewWriter(&b)
 	}
-	r.zip.Reset(&b)
-	_, err := io.Copy(r.zip, body)
-	if err == nil {
-		err = r.zip.Close()
-	}
+	t.zip.Reset(&b)
+	_, err := io.Copy(t.zip, body)
+	err = errors.Join(err, t.zip.Close())
 	return b.Bytes(), err
 }
 
 // try makes one attempt. What Sentry writes into a response is of no interest.
-func (r *retrier) try(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
+func (t *transport) try(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	clone := req.Clone(ctx)
 	clone.Body, clone.ContentLength, clone.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	clone.Header.Set("Content-Encoding", "gzip")
-	resp, err := r.next.RoundTrip(clone)
+	resp, err := t.next.RoundTrip(clone)
 	if err != nil {
 		return nil, err
 	}
@@ -104,41 +124,36 @@ func (r *retrier) try(ctx context.Context, req *http.Request, body []byte) (*htt
 	return resp, nil
 }
 
-// judge says what an attempt came to, whether another may help, and how long
-// the server asked to wait before it.
-func (r *retrier) judge(ctx context.Context, resp *http.Response, err error) (f failure, again bool, wait time.Duration) {
+// judge says what an attempt came to, and how long the server asked to wait
+// before another, or never.
+func (t *transport) judge(resp *http.Response, err error) (failure, time.Duration) {
 	if err != nil {
-		f = classify(err)
-		return f, ctx.Err() == nil && f != failCertificate, 0
-	}
-	now := time.Now()
-	r.limits.note(resp, now)
-	// This is the only keeper of limits: sentry-go's own transport would drop
-	// events without a word.
-	resp.Header.Del("X-Sentry-Rate-Limits")
-	switch code := resp.StatusCode; {
-	case code >= 200 && code < 300:
-		return delivered, false, 0
-	case code == http.StatusTooManyRequests:
-		if r.limits.remaining(now) > 0 {
-			return failRateLimited, true, 0
+		if f := classify(err); f != failCertificate {
+			return f, 0
 		}
-		return statusFailure(code), true, 0 // limited for another category, and yet refused
-	case code == http.StatusRequestTimeout, code >= 500:
-		wait, _ = retryAfter(resp.Header.Get("Retry-After"), now)
-		return statusFailure(code), true, wait
-	default:
-		return statusFailure(code), false, 0
+		return failCertificate, never
 	}
+	t.limits.note(resp)
+	resp.Header.Del("X-Sentry-Rate-Limits") // by which sentry-go would drop events without a word
+	status := resp.StatusCode
+	switch {
+	case status >= 200 && status < 300:
+		return delivered, 0
+	case status == http.StatusTooManyRequests && t.limits.remaining() > 0:
+		return failRateLimited, 0
+	case status == http.StatusTooManyRequests: // limited for another category, and yet refused
+		return statusFailure(status), 0
+	case status == http.StatusRequestTimeout, status >= 500:
+		wait, _ := retryAfter(resp.Header.Get("Retry-After"))
+		return statusFailure(status), wait
+	}
+	return statusFailure(status), never
 }
 
 // backoff returns a time to wait before the attempt after this one: jitter over
 // a doubling span.
 func backoff(attempt int) time.Duration {
-	span := backoffMax
-	if attempt < 6 {
-		span = min(backoffMax, backoffBase<<attempt)
-	}
+	span := min(backoffMax, backoffBase<<min(attempt, 6))
 	return span/8 + rand.N(span-span/8)
 }
 
@@ -148,10 +163,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
-	case <-t.C:
+	case <-time.After(d):
 		return true
 	case <-ctx.Done():
 		return false

@@ -127,7 +127,7 @@ func (e *Event) AddTag(key, value string) {
 func (f *facts) contexts(room *budget) (lock, others sentry.Context) {
 	room, done := room.limit(maxAttributes)
 	defer done()
-	lock, others = make(sentry.Context, len(f.attributes)), make(sentry.Context)
+	lock, others = make(sentry.Context, len(f.attributes)/2), make(sentry.Context)
 	for _, a := range f.attributes {
 		switch key := attribute.Key(a.Key); {
 		case key == otelconv.OTelEventNameKey, key == otelconv.CodeFunctionNameKey, key == otelconv.CodeFilePathKey,

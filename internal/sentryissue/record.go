@@ -21,8 +21,7 @@ type Record struct {
 	SpanID  [8]byte
 	Sampled bool
 
-	// Attributes are only read here, and not kept.
-	Attributes []Attribute
+	Attributes []Attribute // only read
 }
 
 // An Attribute is one attribute of a record or of a resource. Value is a
@@ -37,9 +36,8 @@ type Attribute struct {
 type Event struct {
 	*sentry.Event
 	Class Class
-	// Occurrences is how many failures the event stands for: the record itself
-	// and those that a throttle suppressed before it. A summary stands for the
-	// suppressed ones only.
+	// Occurrences is how many failures the event stands for: the record, unless it
+	// is a summary, and those that a throttle suppressed before it.
 	Occurrences int64
 
 	trace   sentry.PropagationContext

@@ -16,7 +16,7 @@ type Project struct {
 	OrgID     uint64 // 0 when the DSN does not tell
 }
 
-// trace returns where the record belongs, and false where it does not say.
+// trace returns the record's trace, and false where it has none.
 func (r *Record) trace() (sentry.PropagationContext, bool) {
 	trace := sentry.NewPropagationContext()
 	trace.DynamicSamplingContext.Entries = make(map[string]string, 6)
@@ -32,10 +32,10 @@ func (r *Record) trace() (sentry.PropagationContext, bool) {
 }
 
 // In returns what to capture the event with. Event and envelope header then
-// carry the record's trace, not that of the goroutine that sends; a record
-// without a trace has that of the scope, or one of its own. A hub's scope, which may be nil, adds
-// its user, request, tags, breadcrumbs and contexts, within the event's bounds
-// and never in the place of what the record says. Attachments are left out.
+// carry the record's trace; a record without one has that of the scope. A hub's
+// scope, which may be nil, adds its user, request, tags, breadcrumbs and contexts,
+// within the event's bounds and never in the place of what the record says.
+// Attachments are left out.
 func (e *Event) In(scope *sentry.Scope) sentry.EventModifier {
 	if scope == nil {
 		scope = sentry.NewScope()
@@ -47,17 +47,15 @@ func (e *Event) In(scope *sentry.Scope) sentry.EventModifier {
 		}
 	}
 	entries := e.trace.DynamicSamplingContext.Entries
-	put := func(key, value string) {
+	for key, value := range map[string]string{
+		"trace_id": e.trace.TraceID.String(), "public_key": e.project.PublicKey, "release": e.Release, "environment": e.Environment,
+	} {
 		if value != "" {
 			entries[key] = value
 		}
 	}
-	put("trace_id", e.trace.TraceID.String())
-	put("public_key", e.project.PublicKey)
-	put("release", e.Release)
-	put("environment", e.Environment)
 	if e.project.OrgID != 0 {
-		put("org_id", strconv.FormatUint(e.project.OrgID, 10))
+		entries["org_id"] = strconv.FormatUint(e.project.OrgID, 10)
 	}
 	e.trace.DynamicSamplingContext.Frozen = true
 	scope.SetSpan(nil)
@@ -78,12 +76,11 @@ func (m modifier) ApplyToEvent(e *sentry.Event, hint *sentry.EventHint, client *
 	if e = m.scope.ApplyToEvent(e, hint, client); e == nil {
 		return nil
 	}
-	e.Attachments = nil
 	room := &m.issue.room
-	theirs := e.Tags
-	e.Tags = tags
-	for _, k := range slices.Sorted(maps.Keys(theirs)) {
-		m.issue.AddTag(k, theirs[k])
+	e.Attachments = nil
+	e.Tags, tags = tags, e.Tags
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		m.issue.AddTag(k, tags[k])
 	}
 	for _, k := range slices.Sorted(maps.Keys(e.Contexts)) {
 		if _, own := contexts[k]; own || k == "trace" {
@@ -100,59 +97,46 @@ func (m modifier) ApplyToEvent(e *sentry.Event, hint *sentry.EventHint, client *
 	if e.User.IsEmpty() {
 		e.User.ID = m.issue.userID
 	}
-	boundUser(&e.User, room)
-	boundRequest(e, room)
-	e.Breadcrumbs = boundBreadcrumbs(e.Breadcrumbs, room)
+	room.texts(&e.User.ID, &e.User.Email, &e.User.IPAddress, &e.User.Username, &e.User.Name)
+	e.User.Data = room.textMap(e.User.Data)
+	if r := e.Request; r != nil {
+		room.texts(&r.URL, &r.Method, &r.QueryString, &r.Cookies, &r.Data)
+		r.Headers, r.Env = room.textMap(r.Headers), room.textMap(r.Env)
+	}
+	e.Breadcrumbs = room.breadcrumbs(e.Breadcrumbs)
 	return e
 }
 
-func boundUser(u *sentry.User, room *budget) {
-	for _, s := range []*string{&u.ID, &u.Email, &u.IPAddress, &u.Username, &u.Name} {
-		*s = room.text(*s, maxTag)
+func (b *budget) texts(fields ...*string) {
+	for _, s := range fields {
+		*s = b.text(*s, maxTitle)
 	}
-	u.Data = boundTexts(u.Data, room)
 }
 
-func boundRequest(e *sentry.Event, room *budget) {
-	r := e.Request
-	if r == nil {
-		return
-	}
-	r.URL, r.Method = room.text(r.URL, maxTitle), room.text(r.Method, maxTag)
-	r.QueryString, r.Cookies = room.text(r.QueryString, maxTitle), room.text(r.Cookies, maxTitle)
-	r.Headers, r.Env = boundTexts(r.Headers, room), boundTexts(r.Env, room)
-	r.Data = room.text(r.Data, maxText)
-}
-
-func boundTexts(in map[string]string, room *budget) map[string]string {
-	if len(in) == 0 {
-		return nil
-	}
+func (b *budget) textMap(in map[string]string) map[string]string {
 	out := make(map[string]string, len(in))
 	for _, k := range slices.Sorted(maps.Keys(in)) {
-		if key := cut(k, maxKey); room.take(jsonSize(key) + 4) {
-			out[key] = room.text(in[k], maxTitle)
+		if key := cut(k, maxKey); b.take(jsonSize(key) + 4) {
+			out[key] = b.text(in[k], maxTitle)
 		}
 	}
 	return out
 }
 
-// boundBreadcrumbs keeps the newest, as copies: the application may go on
-// changing its own.
-func boundBreadcrumbs(in []*sentry.Breadcrumb, room *budget) []*sentry.Breadcrumb {
+// breadcrumbs keeps the newest, as copies: the application may go on changing its
+// own.
+func (b *budget) breadcrumbs(in []*sentry.Breadcrumb) []*sentry.Breadcrumb {
 	var out []*sentry.Breadcrumb
-	for _, b := range slices.Backward(in) {
-		if len(out) == maxBreadcrumbs || !room.take(250) {
+	for _, crumb := range slices.Backward(in) {
+		if len(out) == maxBreadcrumbs || !b.take(250) {
 			break
 		}
-		if b == nil {
-			continue
-		}
-		c := *b
-		c.Type, c.Category = cut(c.Type, maxTagKey), room.text(c.Category, maxTag)
-		c.Message, c.Level = room.text(c.Message, maxTitle), sentry.Level(cut(string(c.Level), maxTagKey))
+		c := *crumb
+		level := string(c.Level)
+		b.texts(&c.Type, &c.Category, &c.Message, &level)
+		c.Level = sentry.Level(level)
 		if len(c.Data) > 0 {
-			part, done := room.limit(maxText)
+			part, done := b.limit(maxText)
 			c.Data, _ = part.value(c.Data, 1).(map[string]any)
 			done()
 		}

@@ -1,6 +1,7 @@
 package sentryissue
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -64,13 +65,7 @@ func name(s string, limit int) string {
 	return s
 }
 
+var notInTagKey = regexp.MustCompile("[^a-zA-Z0-9_.:-]")
+
 // tagKey returns s as Sentry accepts the key of a tag.
-func tagKey(s string) string {
-	return cut(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.', r == ':', r == '-':
-			return r
-		}
-		return '_'
-	}, s), maxTagKey)
-}
+func tagKey(s string) string { return cut(notInTagKey.ReplaceAllString(s, "_"), maxTagKey) }
