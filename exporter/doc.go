@@ -23,17 +23,14 @@
 //   - OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER: otlp
 //     (default), console, none, for metrics also prometheus, for logs also
 //     sentry, and whatever is registered with autoexport. One each, no lists.
-//   - OTEL_EXPORTER_OTLP_*, for all signals and for each: endpoint, protocol
-//     (http/protobuf, grpc), headers, timeout, compression, certificates.
-//   - OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
-//   - OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG.
-//   - OTEL_BSP_*, OTEL_BLRP_*, OTEL_METRIC_EXPORT_INTERVAL and _TIMEOUT,
-//     OTEL_METRICS_EXEMPLAR_FILTER, the attribute limits.
 //   - OTEL_PROPAGATORS: tracecontext, baggage (both by default), none.
 //   - OTEL_SDK_DISABLED: true leaves the propagators and nothing else.
 //   - OTEL_GO_X_CARDINALITY_LIMIT: series per instrument, 10,000 by default
 //     here, 2,000 in the SDK.
 //   - SENTRY_DSN, SENTRY_ENVIRONMENT, SENTRY_RELEASE.
+//   - All that the SDK and its OTLP exporters read: OTEL_SERVICE_NAME,
+//     OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_* and
+//     so on.
 //
 // Headers, endpoints, exporters, propagators and SENTRY_DSN that are malformed are
 // an error of Setup, if anything would read them. The error names the variable and

@@ -74,29 +74,17 @@ func WithSentryTraces() Option { return option(func(c *config) { c.sentryTraces 
 // WithSpanProcessor gives every span to p too, before any exporter of the
 // environment. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
-	return option(func(c *config) {
-		if p != nil {
-			c.spanProcessors = append(c.spanProcessors, p)
-		}
-	})
+	return option(func(c *config) { c.spanProcessors = append(c.spanProcessors, p) })
 }
 
 // WithMetricReader lets r read all metrics too. [Telemetry.Shutdown] shuts r
 // down. Nil is ignored.
 func WithMetricReader(r sdkmetric.Reader) Option {
-	return option(func(c *config) {
-		if r != nil {
-			c.metricReaders = append(c.metricReaders, r)
-		}
-	})
+	return option(func(c *config) { c.metricReaders = append(c.metricReaders, r) })
 }
 
 // WithLogProcessor gives log records to p too, behind the throttle, each a copy
 // that p may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithLogProcessor(p sdklog.Processor) Option {
-	return option(func(c *config) {
-		if p != nil {
-			c.logProcessors = append(c.logProcessors, p)
-		}
-	})
+	return option(func(c *config) { c.logProcessors = append(c.logProcessors, p) })
 }

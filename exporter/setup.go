@@ -70,53 +70,47 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	life, end := context.WithCancelCause(context.Background())
-	t.end = end
-	var started []processor // shut down again when a later step fails
+	b := &builder{config: cfg}
+	b.life, t.end = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
 			defer cancel()
-			parallel.Each(ctx, started, processor.Shutdown)
-			end(errShutDown)
+			parallel.Each(ctx, b.opened, processor.Shutdown)
+			t.end(errShutDown)
 		}
 	}()
 
-	metrics, err := newMeterProvider(ctx, cfg, res)
-	if err != nil {
+	if b.metrics, err = newMeterProvider(ctx, cfg, res); err != nil {
 		return err
 	}
-	started = append(started, metrics)
-	b := &builder{config: cfg, life: life, metrics: metrics}
-
+	b.opened = append(b.opened, b.metrics)
 	spans := &spanFanOut{}
 	if spans.destinations, err = open(ctx, b, spanSinks, cfg.spanProcessors); err != nil {
 		return err
 	}
-	started = append(started, spans)
-	traceOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
-	if len(spans.destinations) > 0 {
-		traceOpts = append(traceOpts, sdktrace.WithSpanProcessor(spans))
-	}
-
-	logSinks, err := open(ctx, b, logSinks, cfg.logProcessors)
+	logs, err := open(ctx, b, logSinks, cfg.logProcessors)
 	if err != nil {
 		return err
 	}
-	logOpts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
-	if len(logSinks) > 0 { // a provider without a processor says that it is not enabled
-		if t.throttle, err = newThrottle(b, logSinks); err != nil {
-			for _, p := range logSinks {
-				started = append(started, p)
-			}
-			return err
+	traceOptions := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if len(spans.destinations) > 0 {
+		traceOptions = append(traceOptions, sdktrace.WithSpanProcessor(spans))
+	}
+	logOptions := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+	if len(logs) > 0 { // a provider without a processor says that it is not enabled
+		for i := range logs {
+			logs[i] = eventNameProcessor{logs[i]}
 		}
-		logOpts = append(logOpts, sdklog.WithProcessor(t.throttle))
+		if t.throttle, err = throttle.NewProcessorWith(append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, cfg.throttle...), logs...); err != nil {
+			return fmt.Errorf("exporter: WithThrottle: %w", err)
+		}
+		logOptions = append(logOptions, sdklog.WithProcessor(t.throttle))
 	}
 
-	tracers, loggers := sdktrace.NewTracerProvider(traceOpts...), sdklog.NewLoggerProvider(logOpts...)
-	t.tracers, t.meters, t.loggers = tracers, metrics, loggers
-	t.traces, t.metrics, t.logs = signal{tracers, spans}, signal{provider: metrics}, signal{provider: loggers}
+	tracers, loggers := sdktrace.NewTracerProvider(traceOptions...), sdklog.NewLoggerProvider(logOptions...)
+	t.tracers, t.meters, t.loggers = tracers, b.metrics, loggers
+	t.traces, t.metrics, t.logs = signal{tracers, spans}, signal{b.metrics, nil}, signal{loggers, nil}
 	if t.throttle != nil {
 		t.logs.processor = t.throttle
 	}
@@ -144,22 +138,12 @@ func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (
 	// The provider stops its readers one after the other: those of the process
 	// before the one that waits for a server.
 	for _, r := range cfg.metricReaders {
-		opts = append(opts, sdkmetric.WithReader(r))
+		if r != nil {
+			opts = append(opts, sdkmetric.WithReader(r))
+		}
 	}
 	if !autoexport.IsNoneMetricReader(reader) {
 		opts = append(opts, sdkmetric.WithReader(reader))
 	}
 	return sdkmetric.NewMeterProvider(opts...), nil
-}
-
-func newThrottle(b *builder, sinks []sdklog.Processor) (*throttle.Processor, error) {
-	next := make([]sdklog.Processor, len(sinks))
-	for i, p := range sinks {
-		next[i] = eventNameProcessor{p}
-	}
-	t, err := throttle.NewProcessorWith(append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, b.throttle...), next...)
-	if err != nil {
-		return nil, fmt.Errorf("exporter: WithThrottle: %w", err)
-	}
-	return t, nil
 }

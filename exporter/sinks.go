@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -45,21 +44,23 @@ type builder struct {
 	config
 	life    context.Context // ends with Telemetry.Shutdown
 	metrics *sdkmetric.MeterProvider
+	opened  []processor // shut down again when Setup fails
 }
 
-// open opens all sinks. What is open already is shut down when one fails.
-func open[P processor](ctx context.Context, b *builder, sinks []sink[P], given []P) ([]P, error) {
-	all := given[:len(given):len(given)]
+// open adds what the sinks open to the processors given by options.
+func open[P processor](ctx context.Context, b *builder, sinks []sink[P], given []P) (all []P, err error) {
+	for _, p := range given {
+		if any(p) != nil {
+			all = append(all, p)
+		}
+	}
 	for _, sink := range sinks {
 		p, err := sink(ctx, b)
 		if err != nil {
-			for _, p := range all[len(given):] {
-				err = errors.Join(err, p.Shutdown(ctx))
-			}
 			return nil, err
 		}
 		if any(p) != nil {
-			all = append(all, p)
+			all, b.opened = append(all, p), append(b.opened, p)
 		}
 	}
 	return all, nil

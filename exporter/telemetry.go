@@ -48,18 +48,16 @@ func (s signal) shutdown(ctx context.Context) error {
 	return err
 }
 
-// TracerProvider returns the provider of spans. It is a no-op one when
-// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown].
+// TracerProvider returns the provider of spans. Like the other providers it does
+// nothing when OTEL_SDK_DISABLED is true and after [Telemetry.Shutdown].
 func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.tracers }
 
-// MeterProvider returns the provider of metrics. It is a no-op one when
-// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown].
+// MeterProvider returns the provider of metrics.
 func (t *Telemetry) MeterProvider() metric.MeterProvider { return t.meters }
 
-// LoggerProvider returns the provider of log records. Its loggers report that
-// they are not enabled when no destination is configured, when
-// OTEL_SDK_DISABLED is true, and from the start of [Telemetry.Shutdown], so
-// that a lock's warnings go to the console instead.
+// LoggerProvider returns the provider of log records. Its loggers report that they
+// are not enabled when records go nowhere, so that a lock's warnings go to the
+// console instead.
 func (t *Telemetry) LoggerProvider() log.LoggerProvider { return t.loggers }
 
 // Propagator returns what OTEL_PROPAGATORS names: W3C trace context and

@@ -171,7 +171,8 @@ func TestAnIssueAnswersWhatAnOperatorAsks(t *testing.T) {
 		attribute.String("lock.action", "backend_error"), attribute.String("lock.target", "projects"), attribute.String("lock.backend.name", "redis"),
 		attribute.Int("lock.report.suppressed_count", 5167), attribute.String("lock.report.suppressed_since", "2026-11-22T03:04:05.678Z"),
 		attribute.String("lock.report.suppressed_until", "2026-11-22T03:09:05.678Z"),
-		attribute.StringSlice("lock.report.suppressed_error_types", []string{"NOAUTH", "timeout"}))
+		attribute.StringSlice("lock.report.suppressed_error_types", []string{"NOAUTH", "timeout"}),
+		attribute.Int64Slice("lock.report.suppressed_error_counts", []int64{3, 5164}))
 	p.logger.Emit(t.Context(), end)
 	p.flush(t)
 
@@ -208,7 +209,7 @@ func TestAnIssueAnswersWhatAnOperatorAsks(t *testing.T) {
 		t.Errorf("which request: %v", url)
 	}
 	last := events[2]
-	if want := "projects: 5167 more since 2026-11-22T03:04:05.678Z until 2026-11-22T03:09:05.678Z: NOAUTH, timeout"; last.Exception[0].Value != want || last.Level != "info" {
+	if want := "projects: 5167 more since 2026-11-22T03:04:05.678Z until 2026-11-22T03:09:05.678Z: NOAUTH 3, timeout 5164"; last.Exception[0].Value != want || last.Level != "info" {
 		t.Errorf("since and until when: %s %q, want info %q", last.Level, last.Exception[0].Value, want)
 	}
 }

@@ -20,8 +20,8 @@ func (f *facts) exception(o *Origin, room *budget, body string) []sentry.Excepti
 	case f.aboutLock:
 		x.Type, x.Value = f.eventName, f.title()
 	default:
-		x.Type = cmp.Or(f.eventName, text(find(f.attributes, otelconv.ExceptionTypeKey)))
-		x.Value = cmp.Or(text(find(f.attributes, otelconv.ExceptionMessageKey)), body)
+		x.Type = cmp.Or(f.eventName, f.text(otelconv.ExceptionTypeKey))
+		x.Value = cmp.Or(f.text(otelconv.ExceptionMessageKey), body)
 	}
 	if x.Type == "" {
 		return nil
@@ -29,9 +29,9 @@ func (f *facts) exception(o *Origin, room *budget, body string) []sentry.Excepti
 	x.Type, x.Value = line(x.Type, maxTag), line(x.Value, maxTitle)
 	room, done := room.limit(maxStack)
 	defer done()
-	frames := o.frames(text(find(f.attributes, otelconv.ExceptionStacktraceKey)), room)
+	frames := o.frames(f.text(otelconv.ExceptionStacktraceKey), room)
 	f.framed = len(frames) > 0
-	if file := text(find(f.attributes, otelconv.CodeFilePathKey)); f.function != "" || file != "" {
+	if file := f.text(otelconv.CodeFilePathKey); f.function != "" || file != "" {
 		frames = withCaller(frames, o.frame(f.function, file, int(number(find(f.attributes, otelconv.CodeLineNumberKey)))))
 	}
 	if len(frames) > 0 {
@@ -57,10 +57,10 @@ func (f *facts) title() string {
 // and when, and with which errors, the urgent ones first.
 func (f *facts) summaryTitle() string {
 	title := fmt.Sprintf("%s: %d more", f.target, f.suppressed)
-	if since := text(find(f.attributes, semconv.LockReportSuppressedSinceKey)); since != "" {
+	if since := f.text(semconv.LockReportSuppressedSinceKey); since != "" {
 		title += " since " + since
 	}
-	if until := text(find(f.attributes, semconv.LockReportSuppressedUntilKey)); until != "" {
+	if until := f.text(semconv.LockReportSuppressedUntilKey); until != "" {
 		title += " until " + until
 	}
 	if urgent, others := f.errorTypes(); len(urgent)+len(others) > 0 {

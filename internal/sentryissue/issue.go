@@ -33,17 +33,12 @@ type facts struct {
 }
 
 func read(r *Record) facts {
-	as := r.Attributes
-	f := facts{
-		attributes:      as,
-		action:          text(find(as, semconv.LockActionKey)),
-		target:          text(find(as, semconv.LockTargetKey)),
-		errorType:       text(find(as, otelconv.ErrorTypeKey)),
-		function:        text(find(as, otelconv.CodeFunctionNameKey)),
-		suppressed:      max(0, number(find(as, semconv.LockReportSuppressedCountKey))),
-		suppressedTypes: texts(find(as, semconv.LockReportSuppressedErrorTypesKey)),
-	}
-	f.eventName = cmp.Or(r.EventName, text(find(as, otelconv.OTelEventNameKey)))
+	f := facts{attributes: r.Attributes}
+	f.action, f.target = f.text(semconv.LockActionKey), f.text(semconv.LockTargetKey)
+	f.errorType, f.function = f.text(otelconv.ErrorTypeKey), f.text(otelconv.CodeFunctionNameKey)
+	f.suppressed = max(0, number(find(r.Attributes, semconv.LockReportSuppressedCountKey)))
+	f.suppressedTypes = texts(find(r.Attributes, semconv.LockReportSuppressedErrorTypesKey))
+	f.eventName = cmp.Or(r.EventName, f.text(otelconv.OTelEventNameKey))
 	if f.eventName == "" && f.action != "" {
 		f.eventName = lockPrefix + f.action
 	}
@@ -51,6 +46,8 @@ func read(r *Record) facts {
 	f.summary = f.aboutLock && f.eventName == semconv.EventLockReportSummary
 	return f
 }
+
+func (f *facts) text(key attribute.Key) string { return text(find(f.attributes, key)) }
 
 // find returns the value of an attribute, the last one of that key, or nil.
 func find(attributes []Attribute, key attribute.Key) any {
@@ -89,14 +86,18 @@ func (o *Origin) New(r *Record) *Event {
 			Exception:   exception,
 			Modules:     o.config.Modules,
 		},
-		Class:       f.class(),
 		Occurrences: 1 + f.suppressed,
+		traceID:     r.TraceID,
+		spanID:      r.SpanID,
+		sampled:     r.Sampled,
 		project:     o.project,
 		room:        room,
 	}
-	e.trace, e.traced = r.trace()
-	if f.summary {
-		e.Occurrences = f.suppressed
+	switch {
+	case f.summary:
+		e.Class, e.Occurrences = Summary, f.suppressed
+	case f.lostLease() != "":
+		e.Class = LostLease
 	}
 	if len(lock) > 0 {
 		e.Contexts["lock"] = lock
@@ -141,16 +142,6 @@ func (f *facts) contexts(room *budget) (lock, others sentry.Context) {
 	return lock, others
 }
 
-func (f *facts) class() Class {
-	switch {
-	case f.summary:
-		return Summary
-	case f.lostLease() != "":
-		return LostLease
-	}
-	return Other
-}
-
 // lostLease returns how the lease was lost, empty where it was not. A summary
 // speaks of one only where all that it speaks of was lost in that way.
 func (f *facts) lostLease() string {
@@ -166,15 +157,14 @@ func (f *facts) lostLease() string {
 
 func (f *facts) tags(service string) map[string]string {
 	tags := make(map[string]string, 12)
-	set := func(key attribute.Key, value string) {
-		if value = line(value, maxTag); value != "" {
+	for _, key := range tagKeys {
+		if value := line(f.text(key), maxTag); value != "" {
 			tags[string(key)] = value
 		}
 	}
-	for _, key := range tagKeys {
-		set(key, text(find(f.attributes, key)))
+	if service != "" {
+		tags[string(otelconv.ServiceNameKey)] = service
 	}
-	set(otelconv.ServiceNameKey, service)
 	return tags
 }
 
@@ -186,24 +176,19 @@ func (f *facts) fingerprint(service string) []string {
 	case f.lostLease() != "":
 		return []string{part(f.action), part(f.target), f.lostLease()}
 	case f.aboutLock:
-		return []string{part(f.action), part(service), part(text(find(f.attributes, semconv.LockBackendNameKey)))}
+		return []string{part(f.action), part(service), part(f.text(semconv.LockBackendNameKey))}
 	case f.eventName != "":
-		kind := cmp.Or(f.errorType, text(find(f.attributes, otelconv.ExceptionTypeKey)))
+		kind := cmp.Or(f.errorType, f.text(otelconv.ExceptionTypeKey))
 		return []string{part(f.eventName), part(service), part(kind)}
 	}
 	return nil // Sentry's own grouping
 }
 
+// levels are those of OpenTelemetry's ranges of four severity numbers each.
+var levels = [...]sentry.Level{
+	sentry.LevelInfo, sentry.LevelDebug, sentry.LevelDebug, sentry.LevelInfo, sentry.LevelWarning, sentry.LevelError, sentry.LevelFatal,
+}
+
 func level(severity int) sentry.Level {
-	switch {
-	case severity >= 21:
-		return sentry.LevelFatal
-	case severity >= 17:
-		return sentry.LevelError
-	case severity >= 13:
-		return sentry.LevelWarning
-	case severity >= 1 && severity < 9:
-		return sentry.LevelDebug
-	}
-	return sentry.LevelInfo
+	return levels[min(max(0, severity+3)/4, len(levels)-1)]
 }

@@ -75,6 +75,34 @@ func TestTitlesSayTheErrorTypeInWords(t *testing.T) {
 	}
 }
 
+func TestTitlesCountTheSuppressedErrorTypes(t *testing.T) {
+	const types, counts = "lock.report.suppressed_error_types", "lock.report.suppressed_error_counts"
+	for _, c := range []struct {
+		name string
+		more []any
+		want [2]string // of a warning and of a summary
+	}{
+		{"counted", []any{types, []string{"timeout", "NOAUTH"}, counts, []int64{9412, 3}},
+			[2]string{"projects: timeout (before it: NOAUTH 3)", "projects: 9415 more: NOAUTH 3, timeout 9412"}},
+		{"as a Collector reads it", []any{types, []any{"timeout", "NOAUTH"}, counts, []any{int64(9412), int64(3)}},
+			[2]string{"projects: timeout (before it: NOAUTH 3)", "projects: 9415 more: NOAUTH 3, timeout 9412"}},
+		{"one unknown to the throttle", []any{types, []string{"pool_exhausted", "READONLY"}, counts, []int64{7, 0}},
+			[2]string{"projects: timeout (before it: READONLY)", "projects: 9415 more: READONLY, connection pool exhausted 7"}},
+		{"not counted", []any{types, []string{"eof", "stolen"}},
+			[2]string{"projects: timeout (before it: lease stolen)", "projects: 9415 more: lease stolen, connection broken"}},
+		{"a list that is too short", []any{types, []string{"eof", "NOPERM"}, counts, []int64{2}},
+			[2]string{"projects: timeout (before it: NOPERM)", "projects: 9415 more: NOPERM, connection broken 2"}},
+	} {
+		warning := lockRecord("backend_error", "projects", "timeout", c.more...)
+		summary := lockRecord("backend_error", "projects", "", append(c.more, "lock.report.suppressed_count", int64(9415))...)
+		summary.EventName = "lock.report.summary"
+		got := [2]string{build(warning, shop).Exception[0].Value, build(summary, shop).Exception[0].Value}
+		if got != c.want {
+			t.Errorf("%s: titled %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestTheEventNameHasThreeSources(t *testing.T) {
 	r := lockRecord("release_error", "projects", "lost", "otel.event.name", "from.attribute")
 	for _, want := range []string{"lock.release_error", "from.attribute", "lock.release_error"} {

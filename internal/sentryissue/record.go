@@ -40,8 +40,9 @@ type Event struct {
 	// is a summary, and those that a throttle suppressed before it.
 	Occurrences int64
 
-	trace   sentry.PropagationContext
-	traced  bool // the record has a trace
+	traceID [16]byte
+	spanID  [8]byte
+	sampled bool
 	project Project
 	userID  string
 	room    budget // what the scope of a hub may still add

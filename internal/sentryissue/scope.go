@@ -16,21 +16,6 @@ type Project struct {
 	OrgID     uint64 // 0 when the DSN does not tell
 }
 
-// trace returns the record's trace, and false where it has none.
-func (r *Record) trace() (sentry.PropagationContext, bool) {
-	trace := sentry.NewPropagationContext()
-	trace.DynamicSamplingContext.Entries = make(map[string]string, 6)
-	if r.TraceID == ([16]byte{}) {
-		return trace, false
-	}
-	trace.TraceID = r.TraceID
-	if r.SpanID != ([8]byte{}) {
-		trace.SpanID = r.SpanID
-	}
-	trace.DynamicSamplingContext.Entries["sampled"] = strconv.FormatBool(r.Sampled)
-	return trace, true
-}
-
 // In returns what to capture the event with. Event and envelope header then
 // carry the record's trace; a record without one has that of the scope. A hub's
 // scope, which may be nil, adds its user, request, tags, breadcrumbs and contexts,
@@ -42,24 +27,28 @@ func (e *Event) In(scope *sentry.Scope) sentry.EventModifier {
 	} else {
 		scope = scope.Clone()
 		scope.SetLevel(e.Level)
-		if !e.traced {
+		if e.traceID == ([16]byte{}) {
 			return modifier{e, scope}
 		}
 	}
-	entries := e.trace.DynamicSamplingContext.Entries
-	for key, value := range map[string]string{
-		"trace_id": e.trace.TraceID.String(), "public_key": e.project.PublicKey, "release": e.Release, "environment": e.Environment,
-	} {
-		if value != "" {
-			entries[key] = value
-		}
+	trace := sentry.NewPropagationContext()
+	var sampled, org string
+	if e.traceID != ([16]byte{}) {
+		trace.TraceID, sampled = e.traceID, strconv.FormatBool(e.sampled)
+	}
+	if e.spanID != ([8]byte{}) {
+		trace.SpanID = e.spanID
 	}
 	if e.project.OrgID != 0 {
-		entries["org_id"] = strconv.FormatUint(e.project.OrgID, 10)
+		org = strconv.FormatUint(e.project.OrgID, 10)
 	}
-	e.trace.DynamicSamplingContext.Frozen = true
+	trace.DynamicSamplingContext = sentry.DynamicSamplingContext{Frozen: true, Entries: map[string]string{
+		"trace_id": trace.TraceID.String(), "sampled": sampled, "public_key": e.project.PublicKey, "org_id": org,
+		"release": e.Release, "environment": e.Environment,
+	}}
+	maps.DeleteFunc(trace.DynamicSamplingContext.Entries, func(_, value string) bool { return value == "" })
 	scope.SetSpan(nil)
-	scope.SetPropagationContext(e.trace)
+	scope.SetPropagationContext(trace)
 	return modifier{e, scope}
 }
 
