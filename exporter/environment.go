@@ -98,5 +98,3 @@ func endpoint(signal string) func(string) string {
 		return ""
 	}
 }
-
-func sdkDisabled() bool { return strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,7 +49,7 @@ func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 		return nil, err
 	}
 	t := &Telemetry{propagator: propagator, stopped: make(chan struct{})}
-	if sdkDisabled() {
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		t.tracers, t.meters, t.loggers = tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), lognoop.NewLoggerProvider()
 	} else if err := t.build(ctx, cfg); err != nil {
 		return nil, err

@@ -47,11 +47,12 @@ type account struct {
 	exported instruments.SDKExporterLogExported
 	base     []attribute.KeyValue
 
+	sent, dropped, cut atomic.Uint64
+
 	mu     sync.Mutex
-	counts map[failure]uint64 // since the start
-	untold map[failure]int64  // lost and in no error yet
-	ended  int64              // since the last error
-	owed   unsent             // to the next event
+	untold map[failure]int64 // lost and in no error yet
+	ended  int64             // since the last error
+	owed   unsent            // to the next event
 }
 
 var processorID atomic.Int64
@@ -61,7 +62,7 @@ func newAccount(provider metric.MeterProvider, address string, port int) (*accou
 		provider = otel.GetMeterProvider()
 	}
 	const component = ScopeName + ".Processor"
-	a := &account{counts: make(map[failure]uint64), untold: make(map[failure]int64), base: []attribute.KeyValue{
+	a := &account{untold: make(map[failure]int64), base: []attribute.KeyValue{
 		otelconv.OTelComponentTypeKey.String(component),
 		otelconv.OTelComponentName(component + "/" + strconv.FormatInt(processorID.Add(1)-1, 10)),
 	}}
@@ -79,16 +80,23 @@ func newAccount(provider metric.MeterProvider, address string, port int) (*accou
 func (a *account) end(ctx context.Context, f failure, owed unsent) {
 	attrs := a.base
 	a.mu.Lock()
-	a.counts[f]++
+	switch f {
+	case failCap:
+		a.cut.Add(1)
+	case delivered:
+		a.sent.Add(1)
+	default:
+		a.dropped.Add(1)
+		if f != failPanic { // OnEmit returns that one
+			a.untold[f]++
+		}
+	}
 	if f != failCap {
 		a.ended++
 	}
 	if f != delivered {
-		attrs = append(attrs[:len(attrs):len(attrs)], otelconv.ErrorTypeKey.String(string(f)))
 		a.owed.add(owed)
-		if f != failCap && f != failPanic { // no error, and one that OnEmit returns
-			a.untold[f]++
-		}
+		attrs = append(attrs[:len(attrs):len(attrs)], otelconv.ErrorTypeKey.String(string(f)))
 	}
 	a.mu.Unlock()
 	a.exported.Add(context.WithoutCancel(ctx), 1, attrs...)
@@ -124,16 +132,4 @@ func (a *account) err() error {
 	clear(a.untold)
 	a.ended = 0
 	return errors.Join(errs...)
-}
-
-// count returns how many events ended in a way that is counted.
-func (a *account) count(counted func(failure) bool) (n uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for f, count := range a.counts {
-		if counted(f) {
-			n += count
-		}
-	}
-	return n
 }

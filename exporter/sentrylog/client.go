@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/getsentry/sentry-go"
@@ -39,14 +40,10 @@ func newClient(dsn string, c config) (*sentry.Client, *transport, error) {
 		DisableTelemetryBuffer: true,
 		DisableClientReports:   true, // the account tells of drops
 		Integrations: func(all []sentry.Integration) []sentry.Integration {
-			kept := []sentry.Integration{sentryotel.NewOtelIntegration()}
-			for _, i := range all {
-				switch i.Name() {
-				case "Environment", "GlobalTags": // os, runtime and device; SENTRY_TAGS_*
-					kept = append(kept, i)
-				}
-			}
-			return kept
+			kept := slices.DeleteFunc(all, func(i sentry.Integration) bool {
+				return i.Name() != "Environment" && i.Name() != "GlobalTags" // os, runtime and device; SENTRY_TAGS_*
+			})
+			return append(kept, sentryotel.NewOtelIntegration())
 		},
 	})
 	if err != nil {

@@ -202,16 +202,10 @@ func (p *Processor) flushClient(ctx context.Context) error {
 
 // Sent returns how many events Sentry accepted, or with [WithClient] how many the
 // client did.
-func (p *Processor) Sent() uint64 {
-	return p.account.count(func(f failure) bool { return f == delivered })
-}
+func (p *Processor) Sent() uint64 { return p.account.sent.Load() }
 
 // Dropped returns how many events could not be delivered.
-func (p *Processor) Dropped() uint64 {
-	return p.account.count(func(f failure) bool { return f != delivered && f != failCap })
-}
+func (p *Processor) Dropped() uint64 { return p.account.dropped.Load() }
 
 // Cut returns how many events were not sent because of the cap.
-func (p *Processor) Cut() uint64 {
-	return p.account.count(func(f failure) bool { return f == failCap })
-}
+func (p *Processor) Cut() uint64 { return p.account.cut.Load() }

@@ -1,8 +1,6 @@
 package sentrylog
 
 import (
-	"time"
-
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
@@ -10,7 +8,7 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// read copies what a record says. A record without a time happened now.
+// read copies what a record says.
 func read(record *sdklog.Record) sentryissue.Record {
 	r := sentryissue.Record{
 		Time:       record.Timestamp(),
@@ -23,23 +21,17 @@ func read(record *sdklog.Record) sentryissue.Record {
 		Attributes: make([]sentryissue.Attribute, 0, record.AttributesLen()),
 	}
 	if r.Time.IsZero() {
-		r.Time = record.ObservedTimestamp()
-	}
-	if r.Time.IsZero() {
-		r.Time = time.Now()
+		r.Time = record.ObservedTimestamp() // never zero
 	}
 	if body := record.Body(); body.Type() != attribute.EMPTY {
 		r.Body = body.String()
 	}
 	record.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if kv.Value.Type() == attribute.MAP {
-			// A slog.Logger with a group nests what the lock says one deep.
-			if group := kv.Value.AsMap(); textIn(group, semconv.LockActionKey) != "" {
-				r.Attributes = appendAttributes(r.Attributes, group)
-				return true
-			}
+		group := []attribute.KeyValue{kv}
+		if kv.Value.Type() == attribute.MAP && textIn(kv.Value.AsMap(), semconv.LockActionKey) != "" {
+			group = kv.Value.AsMap() // a slog.Logger with a group nests what the lock says
 		}
-		r.Attributes = appendAttributes(r.Attributes, []attribute.KeyValue{kv})
+		r.Attributes = appendAttributes(r.Attributes, group)
 		return true
 	})
 	return r
