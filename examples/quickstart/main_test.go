@@ -58,6 +58,7 @@ func TestQuickstartReachesOTLPAndSentry(t *testing.T) {
 	}
 	events := map[string]envelopetest.Event{} // by what failed
 	for _, e := range sentry.Events() {
+		envelopetest.CheckEvent(t, e.Raw)
 		if len(e.Exception) != 1 {
 			t.Fatalf("a Sentry event has %d exceptions", len(e.Exception))
 		}

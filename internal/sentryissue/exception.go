@@ -73,7 +73,7 @@ func (f *facts) summaryTitle() string {
 // with how many there were of each where that is known. The record's own type is
 // not among the urgent ones: its title says it.
 func (f *facts) errorTypes() (urgent, others []string) {
-	counts := numbers(find(f.attributes, semconv.LockReportSuppressedErrorCountsKey))
+	counts := all(find(f.attributes, semconv.LockReportSuppressedErrorCountsKey), number)
 	for i, t := range f.suppressedTypes {
 		s := words(t)
 		if i < len(counts) && counts[i] > 0 {

@@ -17,6 +17,7 @@ const maxFrames = 100
 func (o *Origin) frames(stack string, room *budget) []sentry.Frame {
 	var frames []sentry.Frame
 	var function string
+lines:
 	for text := range strings.Lines(stack) {
 		text = strings.TrimRight(text, "\r\n")
 		position, indented := strings.CutPrefix(text, "\t")
@@ -29,8 +30,7 @@ func (o *Origin) frames(stack string, room *budget) []sentry.Frame {
 		default:
 			file, number, ok := filePosition(position)
 			if !ok || !room.take(jsonSize(function)+jsonSize(file)+80) || len(frames) == maxFrames {
-				slices.Reverse(frames)
-				return frames
+				break lines
 			}
 			frames = append(frames, o.frame(function, file, number))
 			function = ""

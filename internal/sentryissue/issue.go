@@ -37,7 +37,7 @@ func read(r *Record) facts {
 	f.action, f.target = f.text(semconv.LockActionKey), f.text(semconv.LockTargetKey)
 	f.errorType, f.function = f.text(otelconv.ErrorTypeKey), f.text(otelconv.CodeFunctionNameKey)
 	f.suppressed = max(0, number(find(r.Attributes, semconv.LockReportSuppressedCountKey)))
-	f.suppressedTypes = texts(find(r.Attributes, semconv.LockReportSuppressedErrorTypesKey))
+	f.suppressedTypes = all(find(r.Attributes, semconv.LockReportSuppressedErrorTypesKey), text)
 	f.eventName = cmp.Or(r.EventName, f.text(otelconv.OTelEventNameKey))
 	if f.eventName == "" && f.action != "" {
 		f.eventName = lockPrefix + f.action

@@ -198,24 +198,15 @@ func number(v any) int64 {
 	return 0
 }
 
-func texts(v any) []string {
-	if list, ok := v.([]string); ok {
-		return list
-	}
-	return each(v, text)
-}
-
-func numbers(v any) []int64 {
-	if list, ok := v.([]int64); ok {
-		return list
-	}
-	return each(v, number)
-}
-
-func each[T any](v any, read func(any) T) (out []T) {
-	list, _ := v.([]any)
-	for _, v := range list {
-		out = append(out, read(v))
+// all reads the values of a list, whichever type it has.
+func all[T any](v any, read func(any) T) (out []T) {
+	switch v := v.(type) {
+	case []T:
+		return v
+	case []any:
+		for _, v := range v {
+			out = append(out, read(v))
+		}
 	}
 	return out
 }

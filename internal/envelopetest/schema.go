@@ -1,4 +1,4 @@
-package sentrylog_test
+package envelopetest
 
 import (
 	"encoding/json"
@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// wellFormed checks an event against what Sentry documents of its event payload:
+// CheckEvent checks an event against what Sentry documents of its event payload:
 // the attributes there are, their types, and the limits of Relay. sentry-go
 // writes the exceptions and breadcrumbs as bare lists, which is allowed.
-func wellFormed(t *testing.T, event map[string]any) {
+func CheckEvent(t *testing.T, event map[string]any) {
 	t.Helper()
 	check := func(path string, v any, want string) {
 		t.Helper()
@@ -60,7 +60,7 @@ func wellFormed(t *testing.T, event map[string]any) {
 		"server_name": "string", "release": "string", "environment": "string", "message": "string", "modules": "", "tags": dict, "contexts": dict,
 		"fingerprint": list, "exception": list, "breadcrumbs": list, "user": dict, "request": dict, "sdk": dict,
 	})
-	if id, _ := event["event_id"].(string); id != "EVENT" && !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
+	if id, _ := event["event_id"].(string); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
 		t.Errorf("event_id %q", id)
 	}
 	if _, err := time.Parse(time.RFC3339Nano, event["timestamp"].(string)); err != nil {
