@@ -41,6 +41,7 @@ func TestOneHangingSignalCostsTheOthersNothing(t *testing.T) {
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		for _, hung := range []otlptest.Signal{otlptest.Logs, otlptest.Traces, otlptest.Metrics} {
 			t.Run(protocol+" "+string(hung), func(t *testing.T) {
+				const patient = 2 * time.Second // the others must get through on a busy machine
 				isolate(t)
 				r := otlptest.Start(t)
 				r.Setenv(t, protocol)
@@ -49,8 +50,8 @@ func TestOneHangingSignalCostsTheOthersNothing(t *testing.T) {
 				emit(context.Background(), t, tel)
 
 				start := time.Now()
-				err := tel.Shutdown(within(t, 400*time.Millisecond))
-				if took := time.Since(start); took > 400*time.Millisecond+slack {
+				err := tel.Shutdown(within(t, patient))
+				if took := time.Since(start); took > patient+slack {
 					t.Errorf("Shutdown took %v", took)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), string(hung)+": ") || strings.Contains(err.Error(), "\n") {
