@@ -30,10 +30,29 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	case err == nil:
 		l.protected = true
 		return true, nil
-	case errors.Is(err, ErrBackend) && !c.failClosed:
+	case !c.failClosed && isBackend(err):
 		return true, nil
 	}
 	return false, err
+}
+
+// isBackend looks at the lock's own word only: what the error wraps may be another
+// lock's.
+func isBackend(err error) bool {
+	own, ok := err.(*Error)
+	return ok && own.kind == ErrBackend
+}
+
+// causeOf returns the cause of a context's end, unless it is the error of a lock:
+// that would be taken for an error of this one.
+func causeOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	for _, ours := range []error{ErrContended, ErrBackend, ErrExpired, ErrLost, ErrStolen, ErrClosed, ErrInvalid} {
+		if errors.Is(cause, ours) {
+			return nil
+		}
+	}
+	return cause
 }
 
 func (l *lease) beginAcquire(ctx context.Context) (context.Context, observe.Acquire) {
@@ -51,7 +70,7 @@ func (l *lease) beginAcquire(ctx context.Context) (context.Context, observe.Acqu
 func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 	c, start := l.config, time.Now()
 	if err := ended(ctx, start); err != nil {
-		return l.newError("acquire", "canceled", err, context.Cause(ctx))
+		return l.newError("acquire", "canceled", err, causeOf(ctx))
 	}
 	if heldBy(l.outer, c.locker, l.key) {
 		return ErrContended
@@ -83,12 +102,16 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 			delay = min(delay, c.backoffBase)
 		}
 		if err := pause(ctx, min(left, delay)); err != nil {
-			return l.newError("acquire", "canceled", err, context.Cause(ctx))
+			return l.newError("acquire", "canceled", err, causeOf(ctx))
 		}
-		if !w.unsent {
-			w.silent = time.Now()
-		} else if time.Since(w.silent) >= c.attemptTimeout {
-			return end
+		switch now := time.Now(); {
+		case !w.unsent:
+			w.silent = now
+		case now.Sub(w.silent) < c.attemptTimeout:
+		case w.busy && !w.absorbed:
+			w.absorbed, w.silent = true, now
+		default:
+			return w.failed
 		}
 		op.Retry()
 	}
@@ -101,6 +124,7 @@ type waiter struct {
 	busy     bool      // the lock was: a live holder was there a moment ago
 	absorbed bool      // one failure since then
 	unsent   bool      // the last attempt found no connection
+	failed   error     // of the last attempt that failed
 	silent   time.Time // since when nobody was answered, while there is no connection
 }
 
@@ -149,7 +173,7 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	}
 	if over := ended(ctx, a.at); over != nil {
 		if w.busy || !errors.Is(over, context.DeadlineExceeded) {
-			return l.newError("acquire", "canceled", over, context.Cause(ctx)), true
+			return l.newError("acquire", "canceled", over, causeOf(ctx)), true
 		}
 		w.op.Refuse()
 		class := typeTimeout
@@ -158,14 +182,18 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 		}
 		return l.newError("acquire", class, over, a.err), true
 	}
-	failed := l.newError("acquire", a.class, ErrBackend, a.err)
+	w.failed = l.newError("acquire", a.class, ErrBackend, a.err)
+	end = w.failed
+	if w.busy {
+		end = ErrContended
+	}
 	if a.class == typePool {
 		alive := c.locker.answeredSince(w.silent)
 		if alive {
 			w.silent = a.at
 		}
 		if w.unsent = alive || a.at.Sub(w.silent) < c.attemptTimeout-c.backoffBase; w.unsent {
-			return failed, false
+			return end, false
 		}
 	}
 	switch {
@@ -173,9 +201,9 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	case w.busy && !w.absorbed:
 		w.absorbed = true
 	default:
-		return failed, true
+		return w.failed, true
 	}
-	return ErrContended, false
+	return end, false
 }
 
 // startAt starts a lease that was granted to an attempt of that time.

@@ -19,7 +19,7 @@ import (
 // its class by a method ErrorType() string, one of the values of the error.type
 // attribute in package semconv; without it the class is derived from the errors
 // of packages context, net, io and syscall. A panic is taken for an attempt that
-// was never answered.
+// was never answered. A method must not call [runtime.Goexit].
 //
 // Package backendtest holds the conformance suite for implementations.
 type Backend interface {

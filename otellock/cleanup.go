@@ -60,7 +60,10 @@ func (c *cleanup) init(l *Locker) {
 // add takes over the token of a lease.
 func (c *cleanup) add(ctx context.Context, l *lease, given bool) {
 	now := time.Now()
-	left := &leftover{ctx: observe.TraceContext(ctx), claim: Claim{Key: l.key, Token: l.token, TTL: l.config.ttl},
+	l.mu.Lock()
+	longest := max(l.config.ttl, l.longest)
+	l.mu.Unlock()
+	left := &leftover{ctx: observe.TraceContext(ctx), claim: Claim{Key: l.key, Token: l.token, TTL: longest},
 		config: l.config, given: given, added: now, due: now, failed: errNotTried}
 	c.Begin()
 	c.mu.Lock()

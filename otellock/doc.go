@@ -53,5 +53,7 @@
 // target, with the number of those that were suppressed. Contention, skips,
 // cancellations and cleanups are counted and never reported.
 //
-// No key, id or token is in any span, metric, record or error text.
+// No id and no token is in any span, metric, record or error text, and no key that
+// holds an id. [Locker.UndeclaredMutex] is the exception: it shows the plain words
+// of its key.
 package otellock

@@ -10,7 +10,7 @@ import (
 )
 
 // Sentinels of the lock, to be tested with [errors.Is]. Every error that carries
-// one of the first six is an [*Error]. Those of a lease are package observe's.
+// one of them holds an [*Error], except an [ErrInvalid] of New and Target.
 var (
 	// ErrContended says that somebody else held the lock to the end of the wait. An
 	// HTTP handler answers 409.
@@ -33,13 +33,14 @@ var (
 	ErrInvalid = errors.New("otellock: invalid")
 )
 
-// Error is every error of the lock; the errors of the function that runs under
-// it are never wrapped in one.
+// An Error describes why an operation of the lock did not succeed. The errors of
+// the function that runs under the lock are never wrapped in one.
 //
 // Its text is made of constants and of declared names, so that it may be logged
 // anywhere: no key, id, token or server's text is in it. [errors.Is] finds the
 // sentinel or the context's error in it. [errors.As] finds the raw cause, whose
-// own text may name keys: do not log that.
+// own text may name keys: do not log that. A reporter that walks the chain, such as
+// sentry.CaptureException, sends it too: give it errors.New(err.Error()).
 type Error struct {
 	Op     string // acquire, release or extend, as in lock.operation.name, or close
 	Target string // the declared name, the derived one, or empty where there is none

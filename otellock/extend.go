@@ -9,9 +9,11 @@ import (
 // [ErrExpired], [ErrLost] or [ErrStolen] if the lease is gone, for which every
 // later call returns the same, and [ErrBackend] if nobody knows or if the lock
 // had failed open. After ErrBackend, [Lease.Deadline] returns the earlier of the
-// old deadline and the new: the server may have taken the new time without saying so. A ttl below 1 ms
-// or not above the attempt timeout is [ErrInvalid]. Extending a lock that is
-// disabled does nothing. Calls that never reach the backend emit no telemetry.
+// old deadline and the new: the server may have taken the new time without saying
+// so. A ttl below 1 ms, above 100 years, or not above an attempt timeout that was
+// set is [ErrInvalid]; a short one shortens the attempt timeout to a third of it.
+// Extending a lock that is disabled does nothing. Calls that never reach the
+// backend emit no telemetry.
 func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	if l == nil || l.state == nil {
 		return invalid("extend", "", "there is no lease")
@@ -29,7 +31,7 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 		return s.newError("extend", "unprotected", ErrBackend, nil)
 	}
 	if err := ended(ctx, time.Now()); err != nil {
-		return s.newError("extend", "canceled", err, context.Cause(ctx))
+		return s.newError("extend", "canceled", err, causeOf(ctx))
 	}
 	calls := &s.config.locker.calls
 	calls.Begin()
@@ -52,7 +54,7 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 		select {
 		case <-before:
 		case <-ctx.Done():
-			return l.newError("extend", "canceled", ctx.Err(), context.Cause(ctx))
+			return l.newError("extend", "canceled", ctx.Err(), causeOf(ctx))
 		}
 	}
 	start := time.Now()
@@ -60,6 +62,9 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, deadline.Sub(start))
 	}
+	l.mu.Lock()
+	l.longest = max(l.longest, ttl)
+	l.mu.Unlock()
 	// The server may take a shorter time to live without ever saying so.
 	l.length.Store(min(l.length.Load(), int64(start.Sub(l.start)+ttl)))
 	failed, pending := l.request(ctx, "extend", ttl, timeout, &op)
@@ -94,8 +99,8 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 	defer l.mu.Unlock()
 	defer close(done)
 	l.extending = nil
-	if failed != nil && failed.kind != ErrBackend && l.releasing {
-		// The release has overtaken it: what it found is no loss.
+	if failed != nil && failed.kind != ErrBackend && l.overtaken {
+		// The release did not wait for it: what it found is no loss.
 		failed = l.newError("extend", typeTimeout, ErrBackend, nil)
 	}
 	switch {

@@ -89,6 +89,8 @@ type lease struct {
 
 	mu        sync.Mutex    // never held over a call of the backend
 	releasing bool          // or released: no extend begins any more
+	overtaken bool          // the release did not wait for the extend
+	longest   time.Duration // time to live that an extend has asked for
 	ending    bool          // somebody ends the lease, or has
 	ended     bool          // and its result is set
 	waiters   chan struct{} // made by the first who waits for the end, and closed then
@@ -227,6 +229,9 @@ func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 		select {
 		case <-extending:
 		case <-half.C:
+			l.mu.Lock()
+			l.overtaken = l.extending != nil
+			l.mu.Unlock()
 		}
 		half.Stop()
 		timeout -= time.Since(start)

@@ -91,7 +91,7 @@ func (l *Locker) Target(name, pattern string, opts ...LockOption) (*Target, erro
 	}
 	c, err := l.config.with(opts)
 	if err != nil {
-		return nil, badInput("Target %s: %w", name, err)
+		return nil, badInput("Target %.64q: %w", name, err)
 	}
 	observed, err := l.observer.Target(name, pattern, c.observed()...)
 	if err != nil {
@@ -139,8 +139,8 @@ func (l *Locker) Close(ctx context.Context) error {
 		}
 	}
 	if drained != nil {
-		failed = append(failed, &Error{Op: "close", Type: "canceled", kind: drained, cause: context.Cause(ctx),
-			detail: "the context ended while calls or reports were under way"})
+		failed = append(failed, &Error{Op: "close", Type: "canceled", kind: drained, cause: causeOf(ctx),
+			detail: "the context ended while calls, cleanups or reports were under way"})
 	}
 	return errors.Join(failed...)
 }

@@ -415,3 +415,85 @@ func TestOwnErrorTellsTheLocksErrorFromThatOfALockInsideOfFn(t *testing.T) {
 		}
 	})
 }
+
+// The cause of a context's end may be the error of another lock, as errgroup makes
+// it. It decides nothing here.
+func TestACauseThatIsAnotherLocksErrorIsACancellation(t *testing.T) {
+	for _, cause := range []error{otellock.ErrBackend, otellock.ErrContended} {
+		inVirtualTime(t, func(s *stage) {
+			s.Other(time.Minute)
+			ctx, cancel := context.WithCancelCause(s.Ctx)
+			time.AfterFunc(time.Second, func() { cancel(fmt.Errorf("the other one: %w", cause)) })
+			err := s.Mutex().Do(ctx, s.Fn)
+			if s.Ran != 0 || !errors.Is(err, context.Canceled) || errors.Is(err, cause) {
+				s.Errorf("ran %d times beside the holder, %v", s.Ran, err)
+			}
+			s.WantCounted(only(attempt{"acquire", "canceled", "", ""}))
+		})
+	}
+}
+
+func TestAFullPoolNeverRunsFnBesideALiveHolder(t *testing.T) {
+	full := after(100*time.Millisecond, answers(classed("pool_exhausted")))
+	inVirtualTime(t, func(s *stage) {
+		lease, err := s.Target.Mutex("8").Lock(s.Ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Other(time.Minute)
+		s.Backend.OnAcquire = append([]fault{works}, slices.Repeat([]fault{full}, 100)...)
+		var group sync.WaitGroup
+		group.Go(func() { // others are answered all the time
+			for range 30 {
+				time.Sleep(50 * time.Millisecond)
+				_ = lease.Extend(s.Ctx, time.Minute)
+			}
+		})
+		err = s.Mutex().With(otellock.WithWait(time.Second)).Do(s.Ctx, s.Fn)
+		if s.Ran != 0 || !errors.Is(err, otellock.ErrContended) {
+			s.Errorf("ran %d times, %v", s.Ran, err)
+		}
+		group.Wait()
+	})
+}
+
+func TestACleanupGoesOnForAsLongAsTheLeaseWasExtended(t *testing.T) {
+	inVirtualTime(t, func(s *stage) {
+		lease, err := s.Mutex().Lock(s.Ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if err := lease.Extend(s.Ctx, time.Hour); err != nil {
+			s.Fatal(err)
+		}
+		s.Backend.Fail(classed("READONLY"))
+		if err := lease.Release(s.Ctx); !errors.Is(err, otellock.ErrBackend) {
+			s.Errorf("Release = %v", err)
+		}
+		time.Sleep(20 * time.Second) // twice the time to live before the extend
+		s.Backend.Fail(nil)
+		time.Sleep(time.Second)
+		if !s.IsFree() {
+			s.Error("the key is left for an hour")
+		}
+	})
+}
+
+func TestAnExtendThatTheReleaseWaitsForKeepsWhatItFound(t *testing.T) {
+	inVirtualTime(t, func(s *stage) {
+		lease, err := s.Mutex().Lock(s.Ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Backend.OnExtend = []fault{after(50*time.Millisecond, answers(otellock.ErrStolen))}
+		extended := make(chan error)
+		go func() { extended <- lease.Extend(s.Ctx, time.Minute) }()
+		synctest.Wait()
+		if err := lease.Release(s.Ctx); !errors.Is(err, otellock.ErrStolen) {
+			s.Errorf("Release = %v", err)
+		}
+		if err := <-extended; !errors.Is(err, otellock.ErrStolen) {
+			s.Errorf("Extend = %v", err)
+		}
+	})
+}

@@ -3,10 +3,13 @@ package otellock_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/otellock/otellock-go/otellock"
@@ -88,3 +91,81 @@ func TestTracingThatPanicsChangesNeitherFnNorTheReleaseNorTheCounts(t *testing.T
 		})
 	}
 }
+
+// brokenMeters panics at every measurement.
+type brokenMeters struct{ metricnoop.MeterProvider }
+
+func (brokenMeters) Meter(string, ...metric.MeterOption) metric.Meter { return brokenMeter{} }
+
+type brokenMeter struct{ metricnoop.Meter }
+
+func (brokenMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return brokenCounter{}, nil
+}
+
+func (brokenMeter) Int64UpDownCounter(string, ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	return brokenUpDownCounter{}, nil
+}
+
+func (brokenMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return brokenHistogram{}, nil
+}
+
+type (
+	brokenCounter       struct{ metricnoop.Int64Counter }
+	brokenUpDownCounter struct{ metricnoop.Int64UpDownCounter }
+	brokenHistogram     struct{ metricnoop.Float64Histogram }
+)
+
+func (brokenCounter) Add(context.Context, int64, ...metric.AddOption) { panic("the meter is broken") }
+func (brokenUpDownCounter) Add(context.Context, int64, ...metric.AddOption) {
+	panic("the meter is broken")
+}
+func (brokenHistogram) Record(context.Context, float64, ...metric.RecordOption) {
+	panic("the meter is broken")
+}
+
+func TestAMeterThatPanicsChangesNeitherFnNorTheRelease(t *testing.T) {
+	tel, b := newTelemetry(), newScripted()
+	l, err := otellock.New(b, tel.Options(otellock.WithMeterProvider(brokenMeters{}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := declare(t, l, "projects")
+	for range 2 { // the second finds the key that the first gave back
+		ran, err := target.Mutex("7").TryDo(t.Context(), func(ctx context.Context) error {
+			return otellock.LeaseFromContext(ctx).Extend(ctx, time.Minute)
+		})
+		if !ran || err != nil {
+			t.Errorf("TryDo = %t, %v", ran, err)
+		}
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A throttle stands in the pipeline. A logger of the call's own has nothing to do
+// with it.
+func TestAThrottleDoesNotSuppressWhatGoesToALoggerOfTheCall(t *testing.T) {
+	tel, b, own := newTelemetry(), newScripted(), &console{}
+	l, err := otellock.New(b, tel.Options(otellock.WithThrottle(suppressAll{}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.OnAcquire = []fault{answers(errRefused)}
+	m := declare(t, l, "projects").Mutex("7").With(otellock.WithLogger(slog.New(own.handler())))
+	if err := m.Do(t.Context(), nothing); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := len(own.all()); n != 1 {
+		t.Errorf("the logger got %d records, want 1", n)
+	}
+}
+
+type suppressAll struct{}
+
+func (suppressAll) Suppress(time.Time, string, string, string) bool { return true }

@@ -193,5 +193,5 @@ func (r *reporter) close(ctx context.Context) error {
 // OpenTelemetry pipeline is counted by its throttle.
 func (r *reporter) count(ctx context.Context, f *failure, result attribute.KeyValue) {
 	s := f.target.series
-	r.observer.reports.Add(ctx, 1, metric.WithAttributes(actions[f.op].attr, s.target, s.backend, result))
+	add(ctx, r.observer.reports, 1, []metric.AddOption{metric.WithAttributes(actions[f.op].attr, s.target, s.backend, result)})
 }

@@ -23,13 +23,13 @@
 // # What it promises
 //
 // Telemetry never breaks the lock. A warning is handed over in another goroutine,
-// and the caller waits for it 50 ms at most. A log handler, sampler or span
-// processor that panics costs telemetry and nothing else. A sampler or span
-// processor that blocks, blocks the caller.
+// and the caller waits for it 50 ms at most. A log handler, sampler, span processor,
+// meter or throttle that panics costs telemetry and nothing else. All of these but a
+// log handler run in the caller: one that blocks, blocks the caller.
 //
 // Nothing unbounded is emitted: the name and the pattern of a target are what the
-// program declares, error.type is a closed list, and neither a key nor the text
-// of an error is ever read.
+// program declares, and error.type is a closed list. No text of an error is read,
+// and no key but that of [Observer.KeyTarget].
 //
 // Warnings go to the logger of the operation, else to the OpenTelemetry logger
 // provider, else, where there is none, to [log/slog.Default]. The first and the

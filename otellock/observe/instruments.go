@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"context"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -69,4 +71,19 @@ func histogram(meter metric.Meter, m semconv.Metric) metric.Float64Histogram {
 		return noop.Float64Histogram{}
 	}
 	return h
+}
+
+// add adds to a counter. Exemplar filters and other meters are somebody else's
+// code: one that panics costs the measurement.
+func add(ctx context.Context, c interface {
+	Add(context.Context, int64, ...metric.AddOption)
+}, n int64, opts []metric.AddOption) {
+	defer func() { _ = recover() }()
+	c.Add(ctx, n, opts...)
+}
+
+// record records in a histogram, likewise.
+func record(ctx context.Context, h metric.Float64Histogram, value float64, opts []metric.RecordOption) {
+	defer func() { _ = recover() }()
+	h.Record(ctx, value, opts...)
 }

@@ -49,7 +49,7 @@ func (l *Lease) begin(in context.Context, kind operation, start []trace.SpanStar
 // what becomes of it is told by [Target.Cleanup].
 func (l *Lease) Drop(ctx context.Context) {
 	if l != nil {
-		l.target.series.observer.held.Add(ctx, -1, l.target.series.gauge...)
+		add(ctx, l.target.series.observer.held, -1, l.target.series.gauge)
 	}
 }
 
@@ -65,8 +65,8 @@ func (l *Lease) Abandon(ctx context.Context) {
 func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 	s := l.target.series
 	held := l.held(now).Seconds()
-	s.observer.held.Add(ctx, -1, s.gauge...)
-	s.observer.holdDuration.Record(ctx, held, s.hold...)
+	add(ctx, s.observer.held, -1, s.gauge)
+	record(ctx, s.observer.holdDuration, held, s.hold)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.LockHoldDuration(held))
 	}
@@ -75,7 +75,7 @@ func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 		return
 	}
 	utilization := float64(s.observer.since(now)-l.start) / float64(length)
-	s.observer.holdUtilization.Record(ctx, utilization, s.hold...)
+	record(ctx, s.observer.holdUtilization, utilization, s.hold)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.LockHoldUtilization(utilization))
 	}

@@ -55,7 +55,7 @@ func (a *Acquire) Retry() {
 func (a *Acquire) Wait() {
 	if !a.waiting {
 		a.waiting = true
-		a.target.series.observer.waiting.Add(a.ctx, 1, a.target.series.gauge...)
+		add(a.ctx, a.target.series.observer.waiting, 1, a.target.series.gauge)
 	}
 }
 
@@ -67,18 +67,19 @@ func (a *Acquire) Refuse() { a.refused = true }
 // that is held now, else nil. Call it exactly once.
 //
 // ErrContended is contention, or a skip after TryAcquire. An error with a method
-// ErrorType() string that the registry knows is a failure of the backend, as is
-// any other error that is not a context's; a context's is a cancellation.
+// ErrorType() string that the registry knows is a failure of the backend. The error
+// of a context is a cancellation if the caller's context has ended. Every other
+// error, also that of a timeout of the lock's own, is a failure of the backend.
 func (a *Acquire) End(err error) *Lease {
 	t, now := a.target, time.Now()
 	s := t.series
 	o := s.observer
 	outcome, errorType := a.outcome(err)
 	if a.waiting {
-		o.waiting.Add(a.ctx, -1, s.gauge...)
+		add(a.ctx, o.waiting, -1, s.gauge)
 	}
 	if opts := s.acquireTime[outcome]; opts != nil {
-		o.acquireDuration.Record(a.ctx, now.Sub(a.start).Seconds(), opts...)
+		record(a.ctx, o.acquireDuration, now.Sub(a.start).Seconds(), opts)
 	}
 	if a.span.IsRecording() {
 		a.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(a.retries))
@@ -96,7 +97,7 @@ func (a *Acquire) End(err error) *Lease {
 	if outcome != acquired {
 		return nil
 	}
-	o.held.Add(a.ctx, 1, s.gauge...)
+	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
 	l.extended(a.attempt, t.ttl)
 	return l
@@ -110,20 +111,24 @@ func (a *Acquire) outcome(err error) (outcome, string) {
 		return skipped, ""
 	case errors.Is(err, ErrContended):
 		return contended, ""
-	case isContext(err):
+	case a.isCanceled(err):
 		return canceled, ""
 	}
 	return backendError, ErrorType(err)
 }
 
-// isContext reports whether the error says that the caller's context has ended,
-// and not that the backend failed.
-func isContext(err error) bool {
+// isCanceled reports whether the error says that the caller's context has ended,
+// and not that the backend failed or that a timeout of the lock's own has passed.
+func (a *Acquire) isCanceled(err error) bool {
 	var classed interface{ ErrorType() string }
 	if errors.As(err, &classed) && semconv.IsErrorType(classed.ErrorType()) {
 		return false
 	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	deadline, ok := a.ctx.Deadline()
+	return a.ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // An Operation is a release or an extend of a lease, from its begin to its End.
@@ -156,7 +161,9 @@ func (op *Operation) End(err error) {
 	errorType := ""
 	if err != nil {
 		outcome = failed
-		errorType = l.loss(ErrorType(err), now)
+		if errorType = ErrorType(err); named(err) == "" {
+			errorType = l.loss(errorType, now)
+		}
 	}
 	held := l.held(now)
 	if op.op == opRelease {

@@ -33,13 +33,19 @@ func TestAnAcquireEndsByItsError(t *testing.T) {
 		{"past its deadline", (*observe.Target).Acquire, context.DeadlineExceeded, nil, "acquire canceled", false},
 		{"a class that nobody knows, around a cancellation", (*observe.Target).Acquire, classed{"mine", context.Canceled}, nil, "acquire canceled", false},
 		{"a class, around a deadline", (*observe.Target).Acquire, classed{"timeout", context.DeadlineExceeded}, nil, "acquire backend_error timeout closed", true},
+		{"a timeout of the lock's own, while the caller waits on", (*observe.Target).Acquire, fmt.Errorf("sql: %w", context.DeadlineExceeded), nil, "acquire backend_error timeout closed", true},
 		{"a failure", (*observe.Target).Acquire, errDown, nil, "acquire backend_error _OTHER closed", true},
 		{"a failure of a try", (*observe.Target).TryAcquire, errDown, nil, "acquire backend_error _OTHER closed", true},
 		{"a failure, WithFailOpen", (*observe.Target).Acquire, errDown, []observe.LockOption{observe.WithFailOpen(true)}, "acquire backend_error _OTHER open", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			x := newTelemetry(t)
-			ctx, acquire := test.begin(x.target(t, test.opts...), t.Context())
+			callers, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.want == "acquire canceled" {
+				cancel()
+			}
+			ctx, acquire := test.begin(x.target(t, test.opts...), callers)
 			inside := trace.SpanContextFromContext(ctx).SpanID()
 			acquire.Wait()
 			acquire.Wait()

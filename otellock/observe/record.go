@@ -66,7 +66,7 @@ func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, reporte
 // suppressed asks the throttle, which is somebody else's code: it may not hurt
 // the caller.
 func (o *Observer) suppressed(f *failure) (yes bool) {
-	if o.throttle == nil {
+	if o.throttle == nil || f.target.logger != nil { // it stands in the pipeline
 		return false
 	}
 	defer func() {

@@ -139,7 +139,7 @@ func set(attrs ...attribute.KeyValue) metric.MeasurementOption {
 
 // done counts one operation that did not fail.
 func (s *series) done(ctx context.Context, o outcome) {
-	s.observer.attempts.Add(ctx, 1, s.plain[o]...)
+	add(ctx, s.observer.attempts, 1, s.plain[o])
 }
 
 // add counts n operations that failed.
@@ -148,7 +148,7 @@ func (s *series) add(ctx context.Context, n int64, f failedSeries) {
 	if !ok {
 		opts = s.grow(f)
 	}
-	s.observer.attempts.Add(ctx, n, opts...)
+	add(ctx, s.observer.attempts, n, opts)
 }
 
 // grow makes the options of a series at its first use. A target has some forty

@@ -3,10 +3,10 @@
 // a master found through Sentinel, or a Cluster.
 //
 // A lease is a string key that holds its owner's token and expires by itself.
-// Every operation is one SET or one script on one key, so that it is atomic and
-// works in a Cluster. A command is sent once: the client's own retries are
-// switched off for it, also when the client is shared and retries everything
-// else.
+// Every operation is one SET, with a GET after it if the key was taken, or one
+// script on one key, so that it is atomic and works in a Cluster. No command is
+// repeated: the client's own retries are switched off for it, also when the client
+// is shared and retries everything else.
 //
 // Deadlines hold at every moment. A cancellation is seen before a command is
 // sent and while the client waits for a connection, not while it waits for the
@@ -156,8 +156,7 @@ func (b *Backend) refused(ctx context.Context, c otellock.Claim) (otellock.Grant
 	if errors.As(err, &answer) && !errors.Is(err, redis.Nil) {
 		return otellock.Grant{}, err
 	}
-	// Its own token cannot be there: SET was sent once.
-	return otellock.Grant{Acquired: err == nil && get.Val() == c.Token}, nil
+	return otellock.Grant{}, nil
 }
 
 // Extend implements [otellock.Backend].
