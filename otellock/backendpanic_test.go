@@ -33,7 +33,7 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 		{
 			name: "acquire and its cleanup",
 			script: func(b *scriptedBackend) {
-				b.OnAcquire, b.OnRelease = []fault{panics}, slices.Repeat([]fault{panics}, 64)
+				b.Script(func() { b.OnAcquire, b.OnRelease = []fault{panics}, slices.Repeat([]fault{panics}, 64) })
 			},
 			counted: only(attempt{"acquire", "backend_error", "_OTHER", "open"}, attempt{"cleanup", "cleanup_error", "_OTHER", ""}),
 		},
@@ -86,7 +86,7 @@ func TestABackendThatExitsItsGoroutineLocksNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, b := newTelemetry(), newScripted()
 		l := tel.Locker(t, b)
-		b.OnRelease = []fault{exits}
+		b.Script(func() { b.OnRelease = []fault{exits} })
 		lease, err := declare(t, l, "projects").Mutex("7").Lock(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -44,7 +44,7 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 		want string
 	}{
 		{"acquire", func(b *scriptedBackend, target *otellock.Target) {
-			b.OnAcquire = []fault{answers(errRefused)}
+			b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 			callDo(context.Background(), target.Mutex("7"), nothing)
 		}, pkg + "callDo"},
 		{"release after fn", func(b *scriptedBackend, target *otellock.Target) {
@@ -56,20 +56,20 @@ func TestAWarningNamesItsCaller(t *testing.T) {
 		{"a handle's release inside of another Do", func(b *scriptedBackend, target *otellock.Target) {
 			callDo(context.Background(), target.Mutex("7"), func(ctx context.Context) error {
 				lease, err := target.Mutex("8").Lock(ctx)
-				b.OnRelease = []fault{answers(errRefused)}
+				b.Script(func() { b.OnRelease = []fault{answers(errRefused)} })
 				callRelease(ctx, lease)
 				return err
 			})
 		}, pkg + "callRelease"},
 		{"a handle's deferred release past a panic", func(b *scriptedBackend, target *otellock.Target) {
 			lease, _ := target.Mutex("7").Lock(context.Background())
-			b.OnRelease = []fault{answers(errRefused)}
+			b.Script(func() { b.OnRelease = []fault{answers(errRefused)} })
 			deferRelease(context.Background(), lease)
 		}, pkg + "panicDeep"},
 		{"the same inside of another Do", func(b *scriptedBackend, target *otellock.Target) {
 			callDo(context.Background(), target.Mutex("7"), func(ctx context.Context) error {
 				lease, err := target.Mutex("8").Lock(ctx)
-				b.OnRelease = []fault{answers(errRefused)}
+				b.Script(func() { b.OnRelease = []fault{answers(errRefused)} })
 				deferRelease(ctx, lease)
 				return err
 			})

@@ -190,7 +190,7 @@ func TestCloseSaysWhatItCouldNotRelease(t *testing.T) {
 func TestCloseMayBeCalledAgainAndTogetherConcurrentSafe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		for _, id := range []string{"1", "2", "3", "4"} {
-			b.backend.OnRelease = append(b.backend.OnRelease, yields)
+			b.backend.Script(func() { b.backend.OnRelease = append(b.backend.OnRelease, yields) })
 			_ = b.lock(t, id)
 		}
 		var group sync.WaitGroup
@@ -299,7 +299,7 @@ func TestAClosedLockerLeavesNoGoroutine(t *testing.T) {
 	}
 	for range 8 { // each leaves a token that is cleaned up in the background
 		b.Mu.Lock()
-		b.OnAcquire = append(b.OnAcquire, losesReply)
+		b.Script(func() { b.OnAcquire = append(b.OnAcquire, losesReply) })
 		b.Mu.Unlock()
 		if err := target.Mutex("lost").Do(ctx, nothing); err != nil {
 			t.Fatal(err)

@@ -62,8 +62,10 @@ func (b *lab) called(name string) int {
 
 func TestTheDeadlineCountsFromTheStartOfTheRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
-		b.backend.OnAcquire = []fault{after(100*time.Millisecond, works)}
-		b.backend.OnExtend = []fault{after(50*time.Millisecond, works), after(50*time.Millisecond, works)}
+		b.backend.Script(func() { b.backend.OnAcquire = []fault{after(100*time.Millisecond, works)} })
+		b.backend.Script(func() {
+			b.backend.OnExtend = []fault{after(50*time.Millisecond, works), after(50*time.Millisecond, works)}
+		})
 		start := time.Now()
 		lease := b.lock(t, "7")
 		expectDeadline(t, lease, start.Add(10*time.Second))
@@ -138,8 +140,8 @@ func TestHeldTimeAndUtilization(t *testing.T) {
 			}
 		}, 12, 0.8},
 		{"from the grant, and up to the reply of the release", func(t *testing.T, b *lab) {
-			b.backend.OnAcquire = []fault{after(200*time.Millisecond, works)}
-			b.backend.OnRelease = []fault{after(100*time.Millisecond, works)}
+			b.backend.Script(func() { b.backend.OnAcquire = []fault{after(200*time.Millisecond, works)} })
+			b.backend.Script(func() { b.backend.OnRelease = []fault{after(100*time.Millisecond, works)} })
 			if err := b.target.Mutex("7").Do(b.ctx, nothing); err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +267,7 @@ func TestConcurrentReleasesAreOneConcurrentSafe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		lease := b.lock(t, "7")
 		b.backend.Clear()
-		b.backend.OnRelease = []fault{yields}
+		b.backend.Script(func() { b.backend.OnRelease = []fault{yields} })
 		errs := make([]error, 16)
 		var group sync.WaitGroup
 		for i := range errs {
@@ -336,7 +338,7 @@ func TestExtendIsBoundByTheCallersContext(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		lease := b.lock(t, "7")
 		before := lease.Deadline()
-		b.backend.OnExtend = []fault{hangs, hangs}
+		b.backend.Script(func() { b.backend.OnExtend = []fault{hangs, hangs} })
 		ctx, cancel := context.WithTimeout(b.ctx, 40*time.Millisecond)
 		defer cancel()
 		start := time.Now()

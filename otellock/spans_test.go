@@ -21,7 +21,7 @@ func TestSpansNestAsTheCallsDo(t *testing.T) {
 		defer span.End()
 		return call()
 	}
-	b.OnAcquire, b.OnExtend, b.OnRelease = []fault{inner}, []fault{inner}, []fault{inner}
+	b.Script(func() { b.OnAcquire, b.OnExtend, b.OnRelease = []fault{inner}, []fault{inner}, []fault{inner} })
 	projects := declare(t, tel.Locker(t, b), "projects")
 
 	member, err := baggage.NewMember("tenant", "acme")
@@ -72,7 +72,7 @@ func TestSpanEventsCanBeTurnedOff(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		tel, b := newTelemetry(), newScripted()
 		l := tel.Locker(t, b, otellock.WithSpanEvents(on))
-		b.OnAcquire = []fault{answers(errRefused)}
+		b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 		if err := declare(t, l, "projects").Mutex("7").Do(t.Context(), nothing); err != nil {
 			t.Fatal(err)
 		}

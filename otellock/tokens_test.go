@@ -74,8 +74,8 @@ func TestAHangThatOutlastsTheTTLLeavesNoKeyOneSecondAfterIt(t *testing.T) {
 			inVirtualTime(t, func(s *stage) {
 				end := time.Now().Add(hang)
 				stopped := slices.Repeat([]fault{hangsUntil(end)}, 100)
-				s.Backend.OnAcquire = slices.Clone(stopped[:20])
-				s.Backend.OnRelease = stopped
+				s.Backend.Script(func() { s.Backend.OnAcquire = slices.Clone(stopped[:20]) })
+				s.Backend.Script(func() { s.Backend.OnRelease = stopped })
 				var group sync.WaitGroup
 				for range 20 {
 					group.Go(func() { _ = s.Mutex().Do(s.Ctx, nothing) })
@@ -97,7 +97,7 @@ func TestAReleaseThatWasSwallowedIsMadeUpForOneSecondAfterTheHang(t *testing.T) 
 		var end time.Time
 		s.Err = s.Mutex().Do(s.Ctx, func(context.Context) error {
 			end = time.Now().Add(1500 * time.Millisecond)
-			s.Backend.OnRelease = []fault{hangs, hangs, hangs, hangs, hangs}
+			s.Backend.Script(func() { s.Backend.OnRelease = []fault{hangs, hangs, hangs, hangs, hangs} })
 			return nil
 		})
 		time.Sleep(time.Until(end.Add(time.Second)))
@@ -109,7 +109,7 @@ func TestAReleaseThatWasSwallowedIsMadeUpForOneSecondAfterTheHang(t *testing.T) 
 
 func TestACleanupThatOvertakesItsAcquireLooksAgain(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = []fault{lands(300 * time.Millisecond)} // 50 ms after the attempt has ended
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{lands(300 * time.Millisecond)} }) // 50 ms after the attempt has ended
 		s.Do()
 		time.Sleep(time.Second)
 		if !s.IsFree() {
@@ -128,7 +128,7 @@ func TestAWaitersUnansweredAttemptThatLandsLaterLeavesNoKey(t *testing.T) {
 					held = 200 * time.Millisecond
 				}
 				other := s.Other(held)
-				s.Backend.OnAcquire = []fault{works, lands(600 * time.Millisecond)}
+				s.Backend.Script(func() { s.Backend.OnAcquire = []fault{works, lands(600 * time.Millisecond)} })
 				s.Err = s.Mutex().With(otellock.WithWait(500*time.Millisecond)).Do(s.Ctx, s.Fn)
 				if next == "busy" {
 					if !errors.Is(s.Err, otellock.ErrContended) {
@@ -152,7 +152,7 @@ func TestAWaitersUnansweredAttemptThatLandsLaterLeavesNoKey(t *testing.T) {
 func TestNoCleanupDeletesALeaseThatIsHeld(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
 		s.Other(100 * time.Millisecond)
-		s.Backend.OnAcquire = []fault{works, losesReply}
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{works, losesReply} })
 		s.Err = s.Mutex().Do(s.Ctx, func(ctx context.Context) error {
 			s.Ran++
 			time.Sleep(5 * time.Second)
@@ -204,9 +204,9 @@ func TestTheDeadlineNeverSaysMoreThanTheServerHolds(t *testing.T) {
 				if err != nil {
 					s.Fatal(err)
 				}
-				s.Backend.OnExtend = []fault{extend.first, extend.again}
+				s.Backend.Script(func() { s.Backend.OnExtend = []fault{extend.first, extend.again} })
 				_ = lease.Extend(s.Ctx, extend.ttl)
-				s.Backend.OnExtend = nil
+				s.Backend.Script(func() { s.Backend.OnExtend = nil })
 				if extend.then != 0 {
 					if err := lease.Extend(s.Ctx, extend.then); err != nil {
 						s.Error(err)
@@ -229,7 +229,7 @@ func TestAReleaseNeverWaitsLongerThanOneAttemptTimeoutForAnExtend(t *testing.T) 
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.Backend.OnExtend = []fault{hangs, hangs}
+		s.Backend.Script(func() { s.Backend.OnExtend = []fault{hangs, hangs} })
 		extended := make(chan error)
 		go func() { extended <- lease.Extend(s.Ctx, time.Minute) }()
 		synctest.Wait()
@@ -254,7 +254,7 @@ func TestAnExtendThatIsOvertakenByTheReleaseReportsNoLoss(t *testing.T) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.Backend.OnExtend = []fault{hangs, after(120*time.Millisecond, works)}
+		s.Backend.Script(func() { s.Backend.OnExtend = []fault{hangs, after(120*time.Millisecond, works)} })
 		extended := make(chan error)
 		go func() { extended <- lease.Extend(s.Ctx, time.Minute) }()
 		time.Sleep(100 * time.Millisecond)
@@ -270,7 +270,7 @@ func TestAnExtendThatIsOvertakenByTheReleaseReportsNoLoss(t *testing.T) {
 func TestAFullPoolIsNoOutageWhileTheBackendAnswersOthers(t *testing.T) {
 	full := after(100*time.Millisecond, answers(classed("pool_exhausted")))
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = []fault{full, works, full, works}
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{full, works, full, works} })
 		go func() { // somebody else's request is answered meanwhile
 			for range 2 {
 				time.Sleep(60 * time.Millisecond)
@@ -285,7 +285,7 @@ func TestAFullPoolIsNoOutageWhileTheBackendAnswersOthers(t *testing.T) {
 		}
 	})
 	inVirtualTime(t, func(s *stage) { // nobody is answered
-		s.Backend.OnAcquire = slices.Repeat([]fault{full}, 8)
+		s.Backend.Script(func() { s.Backend.OnAcquire = slices.Repeat([]fault{full}, 8) })
 		start := time.Now()
 		s.Do()
 		if took := time.Since(start); took > 350*time.Millisecond {
@@ -297,8 +297,8 @@ func TestAFullPoolIsNoOutageWhileTheBackendAnswersOthers(t *testing.T) {
 
 func TestACleanupThatWasNeverTriedSaysSo(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = slices.Repeat([]fault{answers(classed("eof"))}, 5000)
-		s.Backend.OnRelease = slices.Repeat([]fault{hangs}, 64)
+		s.Backend.Script(func() { s.Backend.OnAcquire = slices.Repeat([]fault{answers(classed("eof"))}, 5000) })
+		s.Backend.Script(func() { s.Backend.OnRelease = slices.Repeat([]fault{hangs}, 64) })
 		for range 5000 { // more than wait for a cleanup
 			s.Do()
 		}
@@ -311,8 +311,8 @@ func TestACleanupThatWasNeverTriedSaysSo(t *testing.T) {
 
 func TestCloseWaitsForCleanupsNoLongerThanItsContext(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = []fault{losesReply, losesReply}
-		s.Backend.OnRelease = slices.Repeat([]fault{hangs}, 100)
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{losesReply, losesReply} })
+		s.Backend.Script(func() { s.Backend.OnRelease = slices.Repeat([]fault{hangs}, 100) })
 		s.Do()
 		s.Do()
 		ctx, cancel := context.WithTimeout(s.Ctx, 2*time.Second)
@@ -330,14 +330,14 @@ func TestCloseWaitsForCleanupsNoLongerThanItsContext(t *testing.T) {
 
 func TestWhileTheBackendIsSilentOneTokenAsksForAll(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = slices.Repeat([]fault{losesReply}, 50)
+		s.Backend.Script(func() { s.Backend.OnAcquire = slices.Repeat([]fault{losesReply}, 50) })
 		for range 50 {
 			s.Do()
 		}
 		time.Sleep(10 * time.Second) // all cleaned
 		s.Backend.Fail(errRefused)
 		for i := range 50 {
-			s.Backend.OnAcquire = []fault{answers(classed("eof"))}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []fault{answers(classed("eof"))} })
 			_ = s.Target.Mutex(fmt.Sprint(i)).Do(s.Ctx, nothing)
 		}
 		synctest.Wait() // those that were looked at together, before it was known
@@ -363,7 +363,7 @@ func TestADisabledLockStillEndsWithItsContext(t *testing.T) {
 
 func TestAShortTTLNeedsNoSecondOption(t *testing.T) {
 	inVirtualTime(t, func(s *stage) {
-		s.Backend.OnAcquire = []fault{hangs}
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{hangs} })
 		start := time.Now()
 		s.Do()
 		if took := time.Since(start); took != 20*time.Millisecond || s.Ran != 1 {
@@ -385,7 +385,7 @@ func TestOwnErrorTellsTheLocksErrorFromThatOfALockInsideOfFn(t *testing.T) {
 			{"contention inside of fn", func(ctx context.Context) error { return s.Target.Mutex("8").Do(ctx, inner) }, ""},
 			{"release failed after fn's own contention", func(ctx context.Context) error {
 				return s.Target.Mutex("8").With(otellock.WithFailClosed(true)).Do(ctx, func(ctx context.Context) error {
-					s.Backend.OnRelease = []fault{answers(errRefused)}
+					s.Backend.Script(func() { s.Backend.OnRelease = []fault{answers(errRefused)} })
 					return inner(ctx)
 				})
 			}, "release"},
@@ -441,7 +441,7 @@ func TestAFullPoolNeverRunsFnBesideALiveHolder(t *testing.T) {
 			s.Fatal(err)
 		}
 		s.Other(time.Minute)
-		s.Backend.OnAcquire = append([]fault{works}, slices.Repeat([]fault{full}, 100)...)
+		s.Backend.Script(func() { s.Backend.OnAcquire = append([]fault{works}, slices.Repeat([]fault{full}, 100)...) })
 		var group sync.WaitGroup
 		group.Go(func() { // others are answered all the time
 			for range 30 {
@@ -485,7 +485,7 @@ func TestAnExtendThatTheReleaseWaitsForKeepsWhatItFound(t *testing.T) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.Backend.OnExtend = []fault{after(50*time.Millisecond, answers(otellock.ErrStolen))}
+		s.Backend.Script(func() { s.Backend.OnExtend = []fault{after(50*time.Millisecond, answers(otellock.ErrStolen))} })
 		extended := make(chan error)
 		go func() { extended <- lease.Extend(s.Ctx, time.Minute) }()
 		synctest.Wait()

@@ -64,7 +64,7 @@ func TestTracingThatPanicsChangesNeitherFnNorTheReleaseNorTheCounts(t *testing.T
 			if err := do(); err != nil {
 				t.Errorf("Do = %v", err)
 			}
-			b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)}
+			b.Script(func() { b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)} })
 			if err := do(); !errors.Is(err, otellock.ErrBackend) {
 				t.Errorf("Do with a failing backend = %v", err)
 			}
@@ -153,7 +153,7 @@ func TestAThrottleDoesNotSuppressWhatGoesToALoggerOfTheCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.OnAcquire = []fault{answers(errRefused)}
+	b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 	m := declare(t, l, "projects").Mutex("7").With(otellock.WithLogger(slog.New(own.handler())))
 	if err := m.Do(t.Context(), nothing); err != nil {
 		t.Fatal(err)

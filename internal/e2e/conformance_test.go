@@ -80,7 +80,7 @@ func ignore(context.Context) error { return nil }
 func failWith(t *testing.T, err error) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	b.OnAcquire = slices.Repeat([]fault{answers(err)}, 100) // a full pool is asked again
+	b.Script(func() { b.OnAcquire = slices.Repeat([]fault{answers(err)}, 100) }) // a full pool is asked again
 	l := tel.Locker(t, b)
 	_ = declare(t, l, "projects").Mutex("7").Do(t.Context(), ignore)
 	_ = l.Close(context.Background())
@@ -123,9 +123,9 @@ func outage(t *testing.T) *telemetry {
 		target := declare(t, l, name)
 		for range 2 {
 			for range 5 {
-				b.OnAcquire = []fault{answers(errRefused)}
+				b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 				_ = target.Mutex("7").Do(t.Context(), ignore)
-				b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)}
+				b.Script(func() { b.OnExtend, b.OnRelease = []fault{answers(errRefused)}, []fault{answers(errRefused)} })
 				_ = target.Mutex("8").Do(t.Context(), func(ctx context.Context) error {
 					return otellock.LeaseFromContext(ctx).Extend(ctx, time.Minute)
 				})
@@ -134,7 +134,7 @@ func outage(t *testing.T) *telemetry {
 			time.Sleep(61 * time.Second)
 		}
 		for range 2 {
-			b.OnAcquire = []fault{answers(errRefused)}
+			b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 			_ = target.Mutex("7").Do(t.Context(), ignore)
 		}
 	}
@@ -152,7 +152,7 @@ func (panicking) Handle(context.Context, slog.Record) error { panic("a handler t
 func panickingHandler(t *testing.T) *telemetry {
 	tel := newThrottledTelemetry(t, throttle.DefaultMaxKeys)
 	b := newScripted()
-	b.OnAcquire = []fault{answers(errRefused)}
+	b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 	l := tel.Locker(t, b, otellock.WithLogger(slog.New(panicking{slog.DiscardHandler})))
 	_ = declare(t, l, "projects").Mutex("7").Do(t.Context(), ignore)
 	_ = l.Close(context.Background())
@@ -166,7 +166,7 @@ func ownLogger(t *testing.T) *telemetry {
 	l := tel.Locker(t, b, otellock.WithLogger(logger))
 	target := declare(t, l, "projects")
 	for range 3 {
-		b.OnAcquire = []fault{answers(errRefused)}
+		b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 		_ = target.Mutex("7").Do(t.Context(), ignore)
 	}
 	_ = l.Close(context.Background())

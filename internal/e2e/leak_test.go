@@ -71,7 +71,8 @@ func (s *spy) look(ctx context.Context, c otellock.Claim) {
 	s.tokens[c.Token] = true
 	s.last = c
 	s.mu.Unlock()
-	s.printed.all(c, &c, ctx)
+	s.printed.all(c, &c)
+	s.printed.attempt(ctx)
 }
 
 // serverError is the text of a server that repeats all it knows.
@@ -98,6 +99,14 @@ func (p *printed) all(values ...any) {
 			fmt.Fprintf(&p.text, "%s\n%v\n%+v\n%#v\n", err.Error(), wrapped, wrapped, errors.Join(err, err))
 		}
 	}
+}
+
+// attempt prints the context of an attempt in the ways that ask for its String:
+// %#v would walk through the timer of a standard context.
+func (p *printed) attempt(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(&p.text, "%v\n%+v\n%s\n", ctx, ctx, ctx)
 }
 
 // context prints one and what is derived from it.

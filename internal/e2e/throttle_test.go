@@ -32,7 +32,7 @@ func TestAProcessorThatExitsBehindTheThrottleCountsAFailureOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.OnAcquire = []fault{answers(errRefused)}
+	b.Script(func() { b.OnAcquire = []fault{answers(errRefused)} })
 	if err := declare(t, l, "projects").Mutex("7").Do(t.Context(), nothing); err != nil {
 		t.Fatal(err)
 	}

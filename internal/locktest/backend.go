@@ -45,6 +45,13 @@ func (b *ScriptedBackend) Release(ctx context.Context, c otellock.Claim) error {
 	return b.next("release", &b.OnRelease)(ctx, func() error { return b.Backend.Release(context.WithoutCancel(ctx), c) })
 }
 
+// Script changes what goes wrong next. A cleanup may run in the background.
+func (b *ScriptedBackend) Script(change func()) {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	change()
+}
+
 func (b *ScriptedBackend) see(c otellock.Claim) {
 	if b.Watch != nil {
 		b.Watch(c)

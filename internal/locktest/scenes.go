@@ -140,7 +140,7 @@ var Scenes = []Scene{
 	{
 		Name: "a deadline that ends with no answer at all is an outage",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{After(time.Second, Hangs)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{After(time.Second, Hangs)} })
 			ctx, cancel := context.WithTimeout(s.Ctx, time.Second)
 			defer cancel()
 			s.Err = s.Mutex().Do(ctx, s.Fn)
@@ -169,7 +169,7 @@ var Scenes = []Scene{
 	{
 		Name: "an attempt takes at most half of what the caller has left",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{Hangs}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Hangs} })
 			ctx, cancel := context.WithTimeout(s.Ctx, 100*time.Millisecond)
 			defer cancel()
 			s.Err = s.Mutex().Do(ctx, s.Fn)
@@ -182,7 +182,7 @@ var Scenes = []Scene{
 	{
 		Name: "TryDo fails open too, and says that fn ran",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Answers(ErrRefused)} })
 			ran, err := s.Mutex().TryDo(s.Ctx, s.Fn)
 			if !ran || err != nil {
 				s.Errorf("TryDo = %t, %v; want true, nil", ran, err)
@@ -195,7 +195,7 @@ var Scenes = []Scene{
 	{
 		Name: "Lock fails open with an unprotected lease",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Answers(ErrRefused)} })
 			lease, err := s.Mutex().Lock(s.Ctx)
 			if err != nil || lease == nil || lease.Protected() || !lease.Deadline().IsZero() {
 				s.Errorf("Lock = %v, %v; want an unprotected lease", lease, err)
@@ -229,7 +229,7 @@ var Scenes = []Scene{
 		Name: "one error beside a live holder is absorbed",
 		play: func(s *Stage) {
 			s.Other(time.Second)
-			s.Backend.OnAcquire = []Fault{Works, Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Works, Answers(ErrRefused)} })
 			s.Do()
 		},
 		Ran:     1,
@@ -239,7 +239,7 @@ var Scenes = []Scene{
 		Name: "the second error beside a live holder fails open",
 		play: func(s *Stage) {
 			s.Other(time.Minute)
-			s.Backend.OnAcquire = []Fault{Works, Answers(ErrRefused), Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Works, Answers(ErrRefused), Answers(ErrRefused)} })
 			s.Do()
 		},
 		Ran:     1,
@@ -249,7 +249,7 @@ var Scenes = []Scene{
 	{
 		Name: "an acquire whose reply is lost leaves no ghost",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{LosesReply}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{LosesReply} })
 			s.Do()
 			synctest.Wait()
 			if ran, err := s.Mutex().TryDo(s.Ctx, s.Fn); !ran || err != nil {
@@ -264,7 +264,7 @@ var Scenes = []Scene{
 		Name: "a lost reply beside a busy lock is found again by its token",
 		play: func(s *Stage) {
 			s.Other(30 * time.Millisecond)
-			s.Backend.OnAcquire = []Fault{Works, After(time.Second, LosesReply)}
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Works, After(time.Second, LosesReply)} })
 			s.Do()
 		},
 		Ran:     1,
@@ -273,8 +273,8 @@ var Scenes = []Scene{
 	{
 		Name: "a cleanup that fails is counted and not reported",
 		play: func(s *Stage) {
-			s.Backend.OnAcquire = []Fault{LosesReply}
-			s.Backend.OnRelease = slices.Repeat([]Fault{Answers(ErrRefused)}, 64)
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{LosesReply} })
+			s.Backend.Script(func() { s.Backend.OnRelease = slices.Repeat([]Fault{Answers(ErrRefused)}, 64) })
 			s.Do()
 		},
 		Ran:     1,
@@ -376,7 +376,7 @@ var Scenes = []Scene{
 		Name: "fail-closed joins a failed release to fn's result",
 		opts: []otellock.LockOption{otellock.WithFailClosed(true)},
 		play: func(s *Stage) {
-			s.Backend.OnRelease = []Fault{Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{Answers(ErrRefused)} })
 			s.Do()
 		},
 		Ran:     1,
@@ -404,7 +404,7 @@ var Scenes = []Scene{
 	{
 		Name: "a backend that refuses at release is reported, and fn's result stays",
 		play: func(s *Stage) {
-			s.Backend.OnRelease = []Fault{Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{Answers(ErrRefused)} })
 			s.Do()
 		},
 		Ran:     1,
@@ -415,7 +415,7 @@ var Scenes = []Scene{
 	{
 		Name: "a backend that hangs at release costs one attempt timeout, though the caller is gone",
 		play: func(s *Stage) {
-			s.Backend.OnRelease = []Fault{Hangs, Hangs}
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{Hangs, Hangs} })
 			ctx, cancel := context.WithCancel(s.Ctx)
 			s.Err = s.Mutex().Do(ctx, func(context.Context) error { s.Ran++; cancel(); return nil })
 		},
@@ -427,7 +427,7 @@ var Scenes = []Scene{
 	{
 		Name: "a release whose reply is lost is a release",
 		play: func(s *Stage) {
-			s.Backend.OnRelease = []Fault{LosesReply}
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{LosesReply} })
 			s.Do()
 		},
 		Ran:     1,
@@ -477,7 +477,7 @@ var Scenes = []Scene{
 	{
 		Name: "an Extend that the backend fails keeps the lease",
 		play: func(s *Stage) {
-			s.Backend.OnExtend = []Fault{Answers(ErrRefused)}
+			s.Backend.Script(func() { s.Backend.OnExtend = []Fault{Answers(ErrRefused)} })
 			lease, err := s.Mutex().Lock(s.Ctx)
 			if err != nil {
 				s.Fatal(err)
