@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// A Claim is the right to write one report. Its holder writes the report, with
-// what the Claim carries, and settles by one call of Delivered or Failed; later
-// calls do nothing. A Claim is not safe for concurrent use.
+// A Claim is the right to write one report. Its holder settles it by Delivered or
+// Failed; later calls do nothing. A Claim is not safe for concurrent use.
 type Claim struct {
 	Key        []string // not to be changed; every part is Other for the overflow gate
 	Overflow   bool     // Suppressed is the sum over all keys without an entry
 	Suppressed uint64   // occurrences that the report stands for, beside its own
 	// Since is when that count began, by the wall clock: the report or summary
-	// before this one, or the report itself if there was none. Until is the last
-	// occurrence in that count, to the millisecond.
+	// before this one, or the report itself. Until is the last occurrence in it, to
+	// the millisecond.
 	Since, Until time.Time
 	// ErrorTypes are those of the suppressed occurrences, at most eight: those that
 	// an operator must act on, then the most frequent. ErrorCounts says how many
@@ -23,24 +22,24 @@ type Claim struct {
 	ErrorCounts []uint64
 	Template    any // what KeepTemplate stored last
 
-	entry    *entry
-	row      *row // that counts the report
-	counts   tally
-	at       int64
-	typ      int    // of the report
-	records  uint64 // 0: a summary, which is no occurrence itself
-	upstream bool
-	settled  bool
+	entry   *entry
+	row     *row // counts the report
+	counts  [maxTypes]uint64
+	named   uint32
+	at      int64
+	typ     int    // of the report
+	records uint64 // 0: a summary, which is no occurrence itself
+	settled bool
 }
 
-// SummaryText returns the text of a summary of the claim, the same wherever it is
-// written. It has no number in it, so that texts of equal keys are equal.
+// SummaryText returns the text of a summary. It has no number in it, so that
+// texts of equal keys are equal.
 func (c *Claim) SummaryText() string {
 	return "repeated warnings suppressed: " + strings.Join(c.Key, ", ")
 }
 
-// FormatTime returns t in UTC by RFC 3339, to the millisecond and always with
-// three digits of it: such texts sort by time.
+// FormatTime returns t in UTC by RFC 3339, always to the millisecond, so that such
+// texts sort by time.
 func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 // KeepTemplate stores v for later claims of the key, for as long as the key is
@@ -54,9 +53,9 @@ func (c *Claim) KeepTemplate(v any) {
 // Delivered settles the claim: the report is written.
 func (c *Claim) Delivered() { c.settle(true) }
 
-// Failed settles the claim: nothing was written. What the Claim carried, and
-// the report itself, are suppressed again. The window stays taken, so that a
-// broken destination is tried once in a window.
+// Failed settles the claim: nothing was written. The report and what it carried
+// are suppressed. The window stays taken, so that a broken destination is tried
+// once in a window.
 func (c *Claim) Failed() { c.settle(false) }
 
 func (c *Claim) settle(delivered bool) {
@@ -67,24 +66,22 @@ func (c *Claim) settle(delivered bool) {
 	e, w := c.entry, c.entry.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.inFlight -= min(e.inFlight, add(c.Suppressed, c.records))
-	w.scanBy(e.lastSaid() + w.period)
-	if c.records > 0 && !c.upstream {
-		if delivered {
-			c.row.emitted++
-		} else {
-			c.row.countSuppressed(e)
+	e.inFlight -= c.Suppressed + c.records
+	switch {
+	case delivered:
+		c.row.Emitted += c.records
+	case w.period == 0: // no report carries another
+		c.row.Suppressed += c.records
+	default:
+		if c.records > 0 {
+			e.suppress(c.at, c.typ, c.row)
 		}
+		for typ, n := range c.counts {
+			e.add(typ, n)
+		}
+		e.named |= c.named
+		e.began(c.Since)
+		w.arm(w.period)
 	}
-	if delivered || w.period == 0 {
-		return
-	}
-	if c.records > 0 {
-		e.putBack(c.typ, c.at)
-	}
-	for errorType, n := range c.counts {
-		e.back.add(errorType, n)
-	}
-	e.began(c.Since)
-	w.arm(w.period)
+	w.scanAt.Store(min(e.freeAt(), w.scanAt.Load()))
 }

@@ -10,14 +10,14 @@ import (
 type entry struct {
 	w     *Window
 	key   []string
-	next  atomic.Pointer[entry]   // of its bucket
-	row   *row                    // nil for the overflow gate
-	start atomic.Int64            // of the window: when the last report passed; written under mu
-	seen  atomic.Int64            // the last suppressed occurrence, to within a quantum
-	held  [typeCount]atomic.Int64 // suppressed occurrences by error type; negative once evicted
+	row   *row                   // counts what is held; the overflow gate's is nobody's
+	next  atomic.Pointer[entry]  // of its bucket
+	start atomic.Int64           // of the window; written under mu
+	seen  atomic.Int64           // the last suppressed occurrence, to within a quantum
+	held  [maxTypes]atomic.Int64 // suppressed occurrences by error type; negative once evicted
 
 	// The rest is under Window.mu.
-	back      tally     // suppressed again because a claim failed, or joined from upstream
+	named     uint32    // a bit for each type that a window upstream named
 	inFlight  uint64    // in the hands of unsettled claims
 	since     time.Time // when the count began
 	summaryAt int64     // the last summary
@@ -37,15 +37,12 @@ func (e *entry) inWindow(at int64) bool { return uint64(at-e.start.Load()) < uin
 // hold counts an occurrence if at lies in the entry's window.
 func (e *entry) hold(at int64, typ int) bool { return e.inWindow(at) && e.count(at, typ) }
 
-// count adds one occurrence. It returns false if the entry was evicted: nobody
-// will read its counters again, and the caller looks the key up anew.
+// count adds one occurrence, unless the entry was evicted: nobody would read it.
 func (e *entry) count(at int64, typ int) bool {
 	e.see(at) // first, so that whoever takes the count knows when it ended
 	n := e.held[typ].Add(1)
-	if n == 1 && !e.w.armed.Load() {
-		e.w.mu.Lock()
+	if n == 1 {
 		e.w.arm(e.w.period)
-		e.w.mu.Unlock()
 	}
 	return n > 0
 }
@@ -56,26 +53,36 @@ func (e *entry) see(at int64) {
 	}
 }
 
-// putBack counts an occurrence that the counters do not have.
-func (e *entry) putBack(typ int, at int64) {
+// suppress is count for whoever holds mu. If r is not the entry's row, it counts
+// the occurrence instead.
+func (e *entry) suppress(at int64, typ int, r *row) {
 	e.see(at)
-	e.back.add(e.w.types.name(typ), 1)
+	e.held[typ].Add(1)
+	if r != e.row {
+		e.row.Suppressed--
+		r.overflow.Add(1)
+	}
 	e.w.arm(e.w.period)
+}
+
+// add adds occurrences that the totals have already.
+func (e *entry) add(typ int, n uint64) {
+	e.held[typ].Add(int64(n))
+	e.row.Suppressed -= n
 }
 
 // join adds what a window upstream has counted.
 func (e *entry) join(up Upstream) {
+	rest := min(up.Suppressed, math.MaxUint32) // no sum of them overflows
+	counts := make([]uint64, len(up.ErrorTypes))
+	copy(counts, up.ErrorCounts)
 	for i, name := range up.ErrorTypes {
-		var n uint64
-		if i < len(up.ErrorCounts) {
-			n = min(up.ErrorCounts[i], up.Suppressed)
-		}
-		up.Suppressed -= n
-		e.back.add(e.w.types.name(e.w.types.index(name)), n)
+		typ, n := e.w.types.index(name), min(counts[i], rest)
+		e.named |= 1 << typ
+		e.add(typ, n)
+		rest -= n
 	}
-	if up.Suppressed > 0 {
-		e.back.add("", up.Suppressed)
-	}
+	e.add(0, rest)
 	e.began(up.Since)
 }
 
@@ -88,59 +95,50 @@ func (e *entry) began(since time.Time) {
 
 // take moves everything that is suppressed into a claim.
 func (e *entry) take(now int64, wall time.Time) *Claim {
-	for typ := range e.w.types.known() {
-		if e.held[typ].Load() > 0 {
-			n := uint64(e.held[typ].Swap(0))
-			e.back.add(e.w.types.name(typ), n)
-			if e.row != nil {
-				e.row.suppressed += n
-			}
-		}
-	}
 	e.began(wall)
 	c := &Claim{
-		Key: e.key, Overflow: e.row == nil, Suppressed: e.back.sum(), Since: e.since,
+		Key: e.key, Overflow: e == e.w.overflow, Since: e.since,
 		Until:    wall.Add(time.Duration(min(e.seen.Load()-now, 0))),
-		Template: e.template, entry: e, at: now, counts: e.back,
+		Template: e.template, entry: e, row: e.row, at: now, named: e.named,
 	}
-	c.ErrorTypes, c.ErrorCounts = c.counts.list()
-	e.back, e.since = nil, wall
-	e.inFlight = add(e.inFlight, c.Suppressed)
-	e.w.scanBy(now + e.w.period)
+	for typ := range e.held {
+		c.counts[typ] = uint64(e.held[typ].Swap(0))
+		c.Suppressed += c.counts[typ]
+	}
+	c.ErrorTypes, c.ErrorCounts = e.w.types.list(&c.counts, c.named)
+	e.row.Suppressed += c.Suppressed
+	e.inFlight += c.Suppressed
+	e.named, e.since = 0, wall
 	return c
 }
 
 // suppressed is what is suppressed and in nobody's hands.
-func (e *entry) suppressed() uint64 { return add(e.counted(), e.back.sum()) }
-
-func (e *entry) counted() (n uint64) {
-	for typ := range e.w.types.known() {
+func (e *entry) suppressed() (n uint64) {
+	for typ := range *e.w.types.names.Load() {
 		n += uint64(max(e.held[typ].Load(), 0))
 	}
 	return n
 }
 
-// lastSaid is when something last went out for the key. An entry that was evicted
-// within a period of its summary could have a second one too early.
-func (e *entry) lastSaid() int64 { return max(e.start.Load(), e.summaryAt) }
-
-// evict marks the entry as evicted if it may go. Otherwise it returns when it
-// may; whatever takes a count off it says that then.
-func (e *entry) evict(now int64) (next int64, gone bool) {
+// freeAt is when the entry may go, math.MaxInt64 while it has a count. It stays
+// for a period after a summary, or its key could have a second one too early.
+func (e *entry) freeAt() int64 {
 	if e.inFlight != 0 || e.suppressed() != 0 {
-		return math.MaxInt64, false
+		return math.MaxInt64
 	}
-	if next = e.lastSaid() + e.w.period; now < next {
-		return next, false
-	}
+	return max(e.start.Load(), e.summaryAt) + e.w.period
+}
+
+// evict marks the entry as evicted, unless a late occurrence is counted.
+func (e *entry) evict() bool {
 	for typ := range e.held {
-		if !e.held[typ].CompareAndSwap(0, math.MinInt64) { // a late occurrence
+		if !e.held[typ].CompareAndSwap(0, math.MinInt64) {
 			for ; typ > 0; typ-- {
 				e.held[typ-1].Store(0)
 			}
-			return math.MaxInt64, false
+			return false
 		}
 	}
 	e.start.Store(never)
-	return 0, true
+	return true
 }

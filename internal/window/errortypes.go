@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	typeCount         = 32 // the empty one, Other, and 30 that are named
+	maxTypes          = 32 // the empty one, Other, and 30 that are named
 	otherType         = 1  // the index of all further ones
 	maxErrorTypeBytes = 64
 	maxReportedTypes  = 8
@@ -21,47 +21,19 @@ type errorTypes struct {
 }
 
 func (t *errorTypes) index(name string) int {
-	for i, known := range *t.names.Load() {
-		if known == name {
-			return i
+	for {
+		old := t.names.Load()
+		for i, known := range *old {
+			if known == name {
+				return i
+			}
 		}
+		if len(*old) == maxTypes || len(name) > maxErrorTypeBytes {
+			return otherType
+		}
+		names := append(slices.Clip(*old), strings.Clone(name))
+		t.names.CompareAndSwap(old, &names)
 	}
-	return t.learn(name)
-}
-
-func (t *errorTypes) learn(name string) int {
-	old := t.names.Load()
-	if len(*old) == typeCount || len(name) > maxErrorTypeBytes {
-		return otherType
-	}
-	names := append(slices.Clip(*old), strings.Clone(name))
-	if !t.names.CompareAndSwap(old, &names) {
-		return t.index(name)
-	}
-	return len(*old)
-}
-
-func (t *errorTypes) name(index int) string { return (*t.names.Load())[index] }
-
-// known returns how many indexes have been given away.
-func (t *errorTypes) known() int { return len(*t.names.Load()) }
-
-// A tally counts occurrences by error type. A type of which a window upstream
-// told no number has 0.
-type tally map[string]uint64
-
-func (t *tally) add(errorType string, n uint64) {
-	if *t == nil {
-		*t = tally{}
-	}
-	(*t)[errorType] = add((*t)[errorType], n)
-}
-
-func (t tally) sum() (n uint64) {
-	for _, of := range t {
-		n = add(n, of)
-	}
-	return n
 }
 
 // urgent are error types that no waiting cures, the worst first: data may be at
@@ -71,34 +43,22 @@ var urgent = []string{
 	"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "READONLY", "MISCONF", "OOM", "WRONGTYPE", "CROSSSLOT",
 }
 
-// list returns the types and how many each has: those that an operator must act
-// on, then the most frequent, at most eight.
-func (t tally) list() (names []string, counts []uint64) {
-	rank := func(name string) int {
-		if i := slices.Index(urgent, name); i >= 0 {
-			return i
-		}
-		return len(urgent)
-	}
-	for name := range t {
-		if name != "" {
-			names = append(names, name)
+// list returns the types that have a count or a bit in named, and how many each
+// has: those that an operator must act on, then the most frequent, at most eight.
+func (t *errorTypes) list(counts *[maxTypes]uint64, named uint32) (names []string, numbers []uint64) {
+	known := *t.names.Load()
+	var types []int
+	for typ := 1; typ < len(known); typ++ {
+		if counts[typ] > 0 || named&(1<<typ) != 0 {
+			types = append(types, typ)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(t[b], t[a]), cmp.Compare(a, b))
+	rank := func(typ int) uint { return uint(slices.Index(urgent, known[typ])) } // those not in it come last
+	slices.SortFunc(types, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(counts[b], counts[a]), cmp.Compare(known[a], known[b]))
 	})
-	names = names[:min(len(names), maxReportedTypes)]
-	for _, name := range names {
-		counts = append(counts, t[name])
+	for _, typ := range types[:min(len(types), maxReportedTypes)] {
+		names, numbers = append(names, known[typ]), append(numbers, counts[typ])
 	}
-	return names, counts
-}
-
-// add saturates: an upstream count is another process's word.
-func add(a, b uint64) uint64 {
-	if a > 1<<62 || b > 1<<62 || a+b > 1<<62 {
-		return 1 << 62
-	}
-	return a + b
+	return names, numbers
 }

@@ -58,7 +58,7 @@ func TestTheGatesShortcutAgrees(t *testing.T) {
 		t.Error("held back after the window")
 	}
 	c := pass(t, w, "a", "t", "")
-	if want := []string{"NOAUTH", "eof", "timeout"}; c.Suppressed != 8 || !slices.Equal(c.ErrorTypes, want) {
+	if want := []string{"NOAUTH", "timeout", "eof"}; c.Suppressed != 8 || !slices.Equal(c.ErrorTypes, want) {
 		t.Errorf("%d of %q, want 8 of %q", c.Suppressed, c.ErrorTypes, want)
 	}
 	if !gate(time.Now(), "eof") {

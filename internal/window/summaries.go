@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,41 +10,33 @@ import (
 )
 
 const (
-	maxSummaries    = 32          // being written at a time
-	summaryPatience = time.Second // the longest that the timer waits for one
+	maxSummaries = 32          // being written at a time
+	patience     = time.Second // the longest that the timer waits for one
 )
 
 var errExited = errors.New("window: writing a summary ended its goroutine")
 
 // Flush writes a summary for every key that holds a count and has had none
-// within the last period; the others stay pending. It returns when ctx is done,
-// with its error, and otherwise the first error of write. A key whose summary
-// failed keeps its count.
+// within the last period. It returns when ctx is done, with its error, and
+// otherwise the first error of write. A key whose summary failed keeps its count.
 //
-// Each call of write has a goroutine of its own, at most 32 at a time, and its
-// claim is settled when it returns: one that panics or calls Goexit has failed,
-// one that is stuck is waited for as long as ctx lasts, by the timer a second.
-// It counts once, whenever it ends.
+// Each call of write has a goroutine of its own, at most 32 at a time: one that
+// panics or calls Goexit has failed, one that is stuck is waited for as long as
+// ctx lasts, by the timer a second.
 func (w *Window) Flush(ctx context.Context, write func(*Claim) error) error {
-	return w.summarize(ctx, flush, write)
+	return w.summarize(ctx, write, func(e *entry) int64 { return e.summaryAt + w.period })
 }
 
-// Close stops the timer and writes a summary, as Flush does, for every key that
-// holds a count, whenever the last one was: nothing comes after it. It waits for
-// all that are being written, and returns when ctx is done, with its error. Admit
-// goes on, without a timer.
+// Close stops the timer, writes a summary for every key that holds a count,
+// whenever the last one was, and waits for all that are being written. It returns
+// when ctx is done, with its error. Admit goes on.
 func (w *Window) Close(ctx context.Context, write func(*Claim) error) error {
-	w.mu.Lock()
 	w.closed.Store(true)
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-	w.mu.Unlock()
 	if err := acquire(ctx, w.ticking); err != nil {
 		return err
 	}
 	defer func() { <-w.ticking }()
-	err := w.summarize(ctx, final, write)
+	err := w.summarize(ctx, write, func(*entry) int64 { return never })
 	for range maxSummaries {
 		if late := acquire(ctx, w.slots); late != nil {
 			return late
@@ -63,63 +56,35 @@ func acquire(ctx context.Context, places chan<- struct{}) error {
 	}
 }
 
-// occasion is what a summary is written for.
-type occasion int
-
-const (
-	due   occasion = iota // one period after the last occurrence
-	flush                 // as long as the last summary is a period ago
-	final                 // always
-)
-
-// summarize writes a summary for every key that the occasion allows, and returns
-// the first error.
-func (w *Window) summarize(ctx context.Context, o occasion, write func(*Claim) error) (first error) {
+// summarize writes a summary for every key with a count whose time has come, and
+// returns the first error.
+func (w *Window) summarize(ctx context.Context, write func(*Claim) error, when func(*entry) int64) (first error) {
 	for e := range w.entries {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if o == due && w.closed.Load() {
-			return nil
-		}
-		if c := e.summary(o); c != nil {
-			if err := w.write(ctx, o, c, write); first == nil {
-				first = err
-			}
+		if c := e.summary(when); c != nil {
+			first = cmp.Or(first, w.write(ctx, c, write))
 		}
 	}
 	return first
 }
 
-// summary moves what is suppressed into a claim if the occasion allows.
-func (e *entry) summary(o occasion) *Claim {
+// summary moves what is suppressed into a claim, if it is time.
+func (e *entry) summary(when func(*entry) int64) *Claim {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	wall := time.Now()
 	now := int64(wall.Sub(e.w.base))
-	from := [...]int64{due: e.due(), flush: e.summaryAt + e.w.period, final: never}[o]
-	if e.suppressed() == 0 || now < from {
+	if e.suppressed() == 0 || now < when(e) {
 		return nil
 	}
 	e.summaryAt = now
 	return e.take(now, wall)
 }
 
-// due is when the timer writes a summary, math.MaxInt64 if nothing is suppressed.
-func (e *entry) due() int64 {
-	if e.suppressed() == 0 {
-		return math.MaxInt64
-	}
-	return max(e.summaryAt, e.seen.Load()) + e.w.period
-}
-
 // write calls the function on a goroutine of its own, which settles the claim.
-func (w *Window) write(ctx context.Context, o occasion, c *Claim, write func(*Claim) error) error {
-	if o == due {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, summaryPatience)
-		defer cancel()
-	}
+func (w *Window) write(ctx context.Context, c *Claim, write func(*Claim) error) error {
 	if err := acquire(ctx, w.slots); err != nil {
 		c.Failed()
 		return err
@@ -147,22 +112,31 @@ func (w *Window) write(ctx context.Context, o occasion, c *Claim, write func(*Cl
 	}
 }
 
-// arm starts the timer unless it runs. It is called whenever something becomes
-// pending, under mu.
+// due is when the timer writes a summary, math.MaxInt64 if it need not.
+func (e *entry) due() int64 {
+	if e.suppressed() == 0 || e.w.closed.Load() {
+		return math.MaxInt64
+	}
+	return max(e.summaryAt, e.seen.Load()) + e.w.period
+}
+
+// arm starts the timer unless it runs. It follows whatever makes something pending.
 func (w *Window) arm(after int64) {
 	if w.summary != nil && !w.closed.Load() && !w.armed.Swap(true) {
-		w.timer = time.AfterFunc(time.Duration(after), w.tick)
+		time.AfterFunc(time.Duration(after), w.tick)
 	}
 }
 
-// tick writes what is due and arms the timer for what will be.
+// tick writes what is due, and arms the timer for what will be or is left.
 func (w *Window) tick() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	w.ticking <- struct{}{}
-	_ = w.summarize(context.Background(), due, w.summary)
+	_ = w.summarize(ctx, w.summary, (*entry).due)
 	<-w.ticking
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.armed.Store(false) // before the look at the counters: who adds to them looks at it afterwards
+	w.armed.Store(false) // before the look at the counters: who adds to them arms afterwards
 	next := int64(math.MaxInt64)
 	for e := range w.entries {
 		next = min(next, e.due())

@@ -12,12 +12,15 @@ import (
 // mu. An evicted entry keeps its successor, so that a reader that stands on it
 // goes on.
 
-func (w *Window) bucket(key []string) *atomic.Pointer[entry] {
-	var h uint64
+func (w *Window) hash(key []string) (h uint64) {
 	for _, part := range key {
 		h = h*31 + maphash.String(w.seed, part)
 	}
-	return &w.buckets[h&uint64(len(w.buckets)-1)]
+	return h
+}
+
+func (w *Window) bucket(key []string) *atomic.Pointer[entry] {
+	return &w.buckets[w.hash(key)&uint64(len(w.buckets)-1)]
 }
 
 // find returns the entry of a key, or nil.
@@ -40,17 +43,19 @@ func (w *Window) entry(key []string, now int64) (*entry, *row) {
 	if e := w.find(key); e != nil {
 		return e, e.row
 	}
-	if w.live >= w.maxKeys {
+	if w.live >= w.maxKeys && now >= w.scanAt.Load() {
 		w.evict(now)
 	}
 	if w.live >= w.maxKeys {
 		return w.overflow, other
 	}
-	own := cloneKey(key)
+	own := slices.Clone(key)
+	for i := range own {
+		own[i] = strings.Clone(own[i])
+	}
 	e := newEntry(w, own, w.rowOf(own, other))
-	if w.passed != nil && slices.Equal(w.passed, key) {
-		// It was the last to pass the overflow gate. Its window goes on, so that
-		// no key passes twice in a period.
+	if w.passed == w.hash(key) {
+		// It was the last to pass the overflow gate: its window goes on.
 		e.start.Store(w.overflow.start.Load())
 		e.since, e.template = w.overflow.since, w.overflow.template
 	}
@@ -75,19 +80,17 @@ func (w *Window) entries(f func(*entry) bool) {
 
 // evict removes every key that may go. The caller holds mu.
 func (w *Window) evict(now int64) {
-	if now < w.scanAt.Load() {
-		return
-	}
 	first := int64(math.MaxInt64)
 	for i := range w.buckets {
 		link := &w.buckets[i]
 		for e := link.Load(); e != nil; e = link.Load() {
-			if next, gone := e.evict(now); gone {
+			at := e.freeAt()
+			if now >= at && e.evict() {
 				link.Store(e.next.Load())
 				w.live--
-			} else {
-				first, link = min(first, next), &e.next
+				continue
 			}
+			first, link = min(first, at), &e.next
 		}
 	}
 	if w.live < w.maxKeys {
@@ -96,21 +99,10 @@ func (w *Window) evict(now int64) {
 	w.scanAt.Store(first)
 }
 
-// scanBy says that a key may go at that time. The caller holds mu.
-func (w *Window) scanBy(at int64) { w.scanAt.Store(min(at, w.scanAt.Load())) }
-
 func tooLong(key []string) bool {
 	n := 0
 	for _, part := range key {
 		n += len(part)
 	}
 	return n > MaxKeyBytes
-}
-
-func cloneKey(key []string) []string {
-	own := slices.Clone(key)
-	for i := range own {
-		own[i] = strings.Clone(own[i])
-	}
-	return own
 }

@@ -169,7 +169,7 @@ func TestTotalsLeaveOutWhatCameTooLateForAnEvictedKey(t *testing.T) {
 		pass(t, w, "a", "t", "")
 		time.Sleep(time.Minute)
 		e := w.find([]string{"a", "t"})
-		if _, gone := e.evict(w.now()); !gone { // as Window.evict does, before it unlinks the entry
+		if !e.evict() { // as Window.evict does, before it unlinks the entry
 			t.Fatal("the key may not go")
 		}
 		if e.count(inside, 0) {
