@@ -3,47 +3,25 @@
 //
 // A [Processor] stands before everything that exports. It looks at records of
 // severity WARN to WARN4 that have the string attributes lock.action and
-// lock.target, at the top level or both in one group there; [WithKeys] chooses
-// others. Every other record passes untouched; ERROR always does.
+// lock.target ([WithKeys] chooses others), at the top level or in one group there;
+// every other record passes untouched. Of a key the first record passes, at t.
+// Those in [t, t+W) are suppressed and counted, and the next one passes with their
+// count, since when, and their error types, on a copy of the record.
 //
-// The first record of a key passes, at t. Those in [t, t+W) are suppressed and
-// counted, and the first at or after t+W passes and begins the next window, by
-// the monotonic clock and under any concurrency. What passes carries, on a copy
-// of the record, lock.report.suppressed_count, lock.report.suppressed_since and
-// lock.report.suppressed_error_types: how many were suppressed since the last
-// record or summary, when that was, and the distinct error.type of those.
-//
-// When failures stop, what is pending follows one window after the last of them,
-// as an INFO record with the event name lock.report.summary, which also says
-// until when (lock.report.suppressed_until) and otherwise only what is true of
-// the whole key; so it does at ForceFlush and Shutdown. At any quiet moment
+// When failures stop, what is pending follows one window later as an INFO record
+// with the event name lock.report.summary; so it does at ForceFlush and Shutdown.
+// At any quiet moment
 //
 //	occurrences = warnings + suppressed counts of warnings and summaries + Pending
 //
-// If the next processor returns an error, panics or calls Goexit, the record and
-// what it carried are suppressed, and go out with the next record or summary;
-// the window stays taken. One that blocks holds up only the caller whose record
-// it has, and of summaries at most 32, for a second each.
+// A record that carries a count from a window elsewhere adds it to the count here.
+// A record that no next processor takes is suppressed. A flood of keys is
+// suppressed too: those without room in the table share one window, and _OTHER is
+// their key in the summary and in the metric lock.reports, which counts each
+// occurrence once.
 //
-// A record that has been through a window elsewhere carries
-// lock.report.suppressed_count already. Its count joins the count here, and the
-// record is left out of the metric lock.reports, where it is counted already.
-//
-// The table holds 4,096 keys by default. When it is full, keys that hold no
-// count and had no record for a window make room. Where there is none, and for
-// keys longer than 512 bytes, records share one more window: a flood of keys is
-// suppressed, never let through. Their summary has _OTHER for a key.
-//
-// The observable counter lock.reports has the attributes of the key and
-// lock.report.result: emitted, suppressed or overflow. Each occurrence counts
-// once, summaries never, and no series falls when keys are evicted; keys after
-// the first 4,096 count under their first attribute and _OTHER.
-//
-// To suppress a record takes no lock and allocates nothing (a key in a group
-// costs the SDK one copy). Producers put the key, lock.report.suppressed_count
-// and error.type first: walking over an attribute is a tenth of the whole cost.
-// BENCHMARKS.md has the figures. With [Processor.Suppress] the record is not even
-// built.
+// To suppress a record takes no lock and allocates nothing, except for a key in a
+// group. Producers put the key, lock.report.suppressed_count and error.type first.
 package throttle
 
 // ScopeName is the name of this package's instrumentation scope.

@@ -1,7 +1,6 @@
 package throttle
 
 import (
-	"math"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -33,25 +32,22 @@ func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, f
 	all := k.all()
 	enough := all | foundErrorType
 	take := func(kv attribute.KeyValue) bool {
+		text := kv.Value.Type() == attribute.STRING
 		for i, name := range k {
-			if kv.Key == name && kv.Value.Type() == attribute.STRING {
+			if kv.Key == name && text {
 				key[i] = kv.Value.AsString()
 				f |= 1 << i
 				break
 			}
 		}
-		switch kv.Key {
-		case semconv.ErrorTypeKey:
-			if kv.Value.Type() == attribute.STRING {
-				errorType = kv.Value.AsString()
-				f |= foundErrorType
-			}
-		case semconv.LockReportSuppressedCountKey:
+		switch {
+		case kv.Key == semconv.ErrorTypeKey && text:
+			errorType = kv.Value.AsString()
+			f |= foundErrorType
+		case kv.Key == semconv.LockReportSuppressedCountKey:
 			f |= foundCount
-		default:
-			if kv.Value.Type() == attribute.MAP {
-				f |= foundGroup
-			}
+		case kv.Value.Type() == attribute.MAP:
+			f |= foundGroup
 		}
 		return f&enough != enough
 	}
@@ -81,13 +77,23 @@ func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
 				up.Suppressed, ok = uint64(n), true
 			}
 		case semconv.LockReportSuppressedSinceKey:
-			if t, err := time.Parse(time.RFC3339, kv.Value.AsString()); err == nil {
-				up.Since = t
-			}
+			up.Since, _ = time.Parse(time.RFC3339, kv.Value.AsString())
 		case semconv.LockReportSuppressedErrorTypesKey:
-			up.ErrorTypes = texts(kv.Value)
+			up.ErrorTypes = kv.Value.AsStringSlice()
+			for _, v := range kv.Value.AsSlice() { // as a bridge writes it
+				if v.Type() == attribute.STRING {
+					up.ErrorTypes = append(up.ErrorTypes, v.AsString())
+				}
+			}
 		case semconv.LockReportSuppressedErrorCountsKey:
-			up.ErrorCounts = numbers(kv.Value)
+			up.ErrorCounts = nil
+			for _, n := range kv.Value.AsInt64Slice() {
+				up.ErrorCounts = append(up.ErrorCounts, uint64(max(n, 0)))
+			}
+			for _, v := range kv.Value.AsSlice() {
+				n, _ := v.AsInterface().(int64)
+				up.ErrorCounts = append(up.ErrorCounts, uint64(max(n, 0)))
+			}
 		}
 	}
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
@@ -101,41 +107,3 @@ func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
 	})
 	return up, ok
 }
-
-// texts lists the strings of a value that a bridge may have made a []string or
-// a list of values.
-func texts(v attribute.Value) (list []string) {
-	switch v.Type() {
-	case attribute.STRINGSLICE:
-		return v.AsStringSlice()
-	case attribute.SLICE:
-		for _, v := range v.AsSlice() {
-			if v.Type() == attribute.STRING {
-				list = append(list, v.AsString())
-			}
-		}
-	}
-	return list
-}
-
-// numbers is texts for counts; what cannot be one is 0.
-func numbers(v attribute.Value) (list []uint64) {
-	switch v.Type() {
-	case attribute.INT64SLICE:
-		for _, n := range v.AsInt64Slice() {
-			list = append(list, uint64(max(n, 0)))
-		}
-	case attribute.SLICE:
-		for _, v := range v.AsSlice() {
-			n := int64(0)
-			if v.Type() == attribute.INT64 {
-				n = v.AsInt64()
-			}
-			list = append(list, uint64(max(n, 0)))
-		}
-	}
-	return list
-}
-
-// toInt64 is for attributes and metrics: the SDK has no unsigned numbers.
-func toInt64(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

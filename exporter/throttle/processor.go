@@ -29,10 +29,8 @@ type Processor struct {
 var _ sdklog.Processor = (*Processor)(nil)
 
 // NewProcessor returns a Processor with the default settings that passes on to
-// all of next what it lets through. Without one it is never enabled.
-//
-// Put one Processor before everything that exports. Processors that are
-// registered side by side with the SDK do not filter for each other.
+// all of next. Without one it is never enabled. Processors that are registered
+// side by side with the SDK do not filter for each other.
 func NewProcessor(next ...sdklog.Processor) (*Processor, error) {
 	return NewProcessorWith(nil, next...)
 }
@@ -50,17 +48,23 @@ func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, erro
 			p.next = append(p.next, n)
 		}
 	}
-	period := cfg.window
 	if p.disabled {
-		period = -1
+		cfg.window = -1
 	}
 	p.window, err = window.New(window.Config{
-		Period: period, MaxKeys: cfg.maxKeys, Parts: len(p.keys), Summary: p.summarizeUnasked,
+		Period: cfg.window, MaxKeys: cfg.maxKeys, Parts: len(p.keys),
+		Summary: func(c *window.Claim) error {
+			err := p.summarize(c)
+			if err != nil {
+				otel.Handle(err) // nobody else would hear of it
+			}
+			return err
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("throttle: %w", err)
 	}
-	if err := registerReports(cfg.meterProvider, p.window, p.keys); err != nil {
+	if err := p.registerReports(cfg.meterProvider); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -74,11 +78,10 @@ func (p *Processor) Enabled(ctx context.Context, param sdklog.EnabledParameters)
 
 // OnEmit passes the record on, or suppresses and counts it.
 //
-// A record that is let through is cloned before the count is written on it, and
-// where there are several next processors each has a copy of its own. If all of
-// them fail or panic, the record and what it carried count as suppressed, and the
-// error is returned. If some do, their errors go to the global error handler: the
-// others have the record. A panic becomes an error that names its type only.
+// The count is written on a copy, and each of several next processors has one of
+// its own. If all of them fail or panic, the record and what it carried are
+// suppressed, and the error is returned. If some do, their errors go to the global
+// error handler. A panic becomes an error that names its type only.
 func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	if p.stopped.Load() {
 		return nil
@@ -102,20 +105,15 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	} else {
 		c = p.window.Admit(at, errorType, key...)
 	}
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil
-	case p.disabled:
-		return p.send(ctx, c, record)
 	}
-	c.KeepTemplate(p.newTemplate(record, c))
-	clone := p.withCount(record, c)
-	return p.send(ctx, c, &clone)
-}
-
-// send settles the claim by what the next processors do.
-func (p *Processor) send(ctx context.Context, c *window.Claim, record *sdklog.Record) error {
-	defer c.Failed() // unless it is settled
+	defer c.Failed() // unless it is delivered
+	if !p.disabled {
+		c.KeepTemplate(p.newTemplate(record, c))
+		clone := p.withCount(record, c)
+		record = &clone
+	}
 	err := p.next.OnEmit(ctx, record)
 	if err == nil {
 		c.Delivered()
@@ -125,13 +123,12 @@ func (p *Processor) send(ctx context.Context, c *window.Claim, record *sdklog.Re
 
 // ForceFlush sends a summary for every key that holds a count and has had none
 // within the last window, and flushes the next processors. It returns when ctx is
-// done, even if the OnEmit of one is stuck. [Processor.Pending] tells what stays
-// behind.
+// done, even if one of them is stuck.
 func (p *Processor) ForceFlush(ctx context.Context) error {
 	if p.stopped.Load() {
 		return nil
 	}
-	return errors.Join(p.window.Flush(ctx, p.summarize), p.next.ForceFlush(ctx))
+	return errors.Join(p.window.Flush(ctx, p.summarize), p.next.each(ctx, sdklog.Processor.ForceFlush))
 }
 
 // Shutdown sends a summary for every key that holds a count, and shuts the next
@@ -141,17 +138,16 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.stopped.Swap(true) {
 		return nil
 	}
-	return errors.Join(p.window.Close(ctx, p.summarize), p.next.Shutdown(ctx))
+	return errors.Join(p.window.Close(ctx, p.summarize), p.next.each(ctx, sdklog.Processor.Shutdown))
 }
 
-// Suppress reports whether a record of this failure at that time would be
-// suppressed, and counts it if so. A caller that asks first need not build a
-// record in vain. Where it returns false, emit the record: Suppress lets nothing
-// through by itself. at should be the time.Now of the failure, with its monotonic
-// reading; errorType may be empty.
+// Suppress reports whether a record of this failure would be suppressed, and
+// counts it if so: it need not be built. Where Suppress returns false, emit the
+// record. at should be the time.Now of the failure; errorType may be empty. The
+// method fits otellock.WithThrottle.
 //
 // With [WithKeys] it returns false unless lock.action and lock.target are all
-// that the key needs. The method fits otellock.WithThrottle.
+// that the key needs.
 func (p *Processor) Suppress(at time.Time, action, target, errorType string) bool {
 	var key [2]string
 	if len(p.keys) > len(key) {
@@ -171,25 +167,5 @@ func (p *Processor) Suppress(at time.Time, action, target, errorType string) boo
 }
 
 // Pending returns how many occurrences are suppressed and not yet carried by any
-// record or summary, including those in the hands of a next processor that has
-// not returned yet.
+// record or summary, or are in the hands of a next processor.
 func (p *Processor) Pending() uint64 { return p.window.Pending() }
-
-// summarize sends a summary.
-func (p *Processor) summarize(c *window.Claim) error {
-	record, err := p.newSummary(c)
-	if err != nil {
-		return err
-	}
-	return p.send(context.Background(), c, &record)
-}
-
-// summarizeUnasked is summarize for the timer, which has nobody to return an
-// error to.
-func (p *Processor) summarizeUnasked(c *window.Claim) error {
-	err := p.summarize(c)
-	if err != nil {
-		otel.Handle(err)
-	}
-	return err
-}

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -21,10 +22,10 @@ var errNoTemplate = errors.New("throttle: no " + semconv.EventLockReportSummary 
 func carried(c *window.Claim) []attribute.KeyValue {
 	counts := make([]int64, len(c.ErrorCounts))
 	for i, n := range c.ErrorCounts {
-		counts[i] = toInt64(n)
+		counts[i] = int64(n)
 	}
 	return []attribute.KeyValue{
-		semconv.LockReportSuppressedCountKey.Int64(toInt64(c.Suppressed)),
+		semconv.LockReportSuppressedCountKey.Int64(int64(c.Suppressed)),
 		semconv.LockReportSuppressedSince(window.FormatTime(c.Since)),
 		semconv.LockReportSuppressedErrorTypes(c.ErrorTypes...),
 		semconv.LockReportSuppressedErrorCountsKey.Int64Slice(counts),
@@ -56,11 +57,11 @@ func (p *Processor) withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
 	return clone
 }
 
-// key writes the key of a claim as attributes.
-func (p *Processor) key(c *window.Claim) []attribute.KeyValue {
+// attributes writes a key as attributes.
+func (p *Processor) attributes(key []string) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, len(p.keys), len(p.keys)+8)
 	for i, name := range p.keys {
-		attrs[i] = name.String(c.Key[i])
+		attrs[i] = name.String(key[i])
 	}
 	return attrs
 }
@@ -68,53 +69,41 @@ func (p *Processor) key(c *window.Claim) []attribute.KeyValue {
 const maxTemplateText = 256 // bytes of an attribute that a template keeps
 
 // newTemplate keeps of a record what is true of its key and not only of the one
-// occurrence. What passed at the overflow gate may become the template of a key
-// that gets its own entry, so the key is written anew on each summary. A template
-// has to come from a real record: only the SDK can make one that has a resource, a
-// scope and room for attributes.
+// occurrence. Only the SDK can make a record that has a resource, a scope and room
+// for attributes, so it has to be a real one.
 func (p *Processor) newTemplate(r *sdklog.Record, c *window.Claim) *sdklog.Record {
-	keep := append(p.key(c), otelsemconv.OTelEventName(semconv.EventLockReportSummary))
-	if !c.Overflow {
-		r.WalkAttributes(func(kv attribute.KeyValue) bool {
-			switch kv.Key {
-			case semconv.LockKeyPatternKey, semconv.LockBackendNameKey:
-				if kv.Value.Type() == attribute.STRING && len(kv.Value.AsString()) <= maxTemplateText && !slices.Contains(p.keys, kv.Key) {
-					keep = append(keep, kv)
-				}
-			}
-			return true
-		})
-	}
-	t := *r // a shallow copy: SetAttributes replaces the shared slice
-	var blank [8]attribute.KeyValue
-	for i := range blank {
-		blank[i] = attribute.Bool(string(rune('a'+i)), false)
-	}
-	t.SetAttributes(blank[:]...) // or values beyond those kept would live on in the record's array
+	keep := []attribute.KeyValue{otelsemconv.OTelEventName(semconv.EventLockReportSummary)}
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if !c.Overflow && (kv.Key == semconv.LockKeyPatternKey || kv.Key == semconv.LockBackendNameKey) &&
+			kv.Value.Type() == attribute.STRING && len(kv.Value.AsString()) <= maxTemplateText {
+			keep = append(keep, kv)
+		}
+		return true
+	})
+	t := *r // a shallow copy: SetAttributes replaces the shared slice, and these five what the record's array holds
+	t.SetAttributes(attribute.Int("1", 0), attribute.Int("2", 0), attribute.Int("3", 0), attribute.Int("4", 0), attribute.Int("5", 0))
 	t.SetAttributes(keep...)
 	t.SetBody(attribute.Value{})
 	t.SetEventName(semconv.EventLockReportSummary)
 	t.SetSeverity(log.SeverityInfo)
 	t.SetSeverityText("INFO")
-	t.SetTimestamp(time.Time{})
-	t.SetObservedTimestamp(time.Time{})
 	t.SetTraceID(trace.TraceID{})
 	t.SetSpanID(trace.SpanID{})
 	t.SetTraceFlags(0)
 	return &t
 }
 
-// newSummary makes a record of its own of what a claim carries.
-func (p *Processor) newSummary(c *window.Claim) (sdklog.Record, error) {
+// summarize sends what a claim carries as a record of its own.
+func (p *Processor) summarize(c *window.Claim) error {
 	t, ok := c.Template.(*sdklog.Record)
 	if !ok {
-		return sdklog.Record{}, errNoTemplate
+		return errNoTemplate
 	}
 	record, now := t.Clone(), time.Now()
 	record.SetBody(attribute.StringValue(c.SummaryText()))
 	record.SetTimestamp(now)
 	record.SetObservedTimestamp(now)
-	attrs := append(p.key(c), carried(c)...)
+	attrs := append(p.attributes(c.Key), carried(c)...)
 	attrs = append(attrs, semconv.LockReportSuppressedUntil(window.FormatTime(c.Until)))
 	t.WalkAttributes(func(kv attribute.KeyValue) bool {
 		if !slices.Contains(p.keys, kv.Key) {
@@ -123,5 +112,5 @@ func (p *Processor) newSummary(c *window.Claim) (sdklog.Record, error) {
 		return true
 	})
 	record.SetAttributes(attrs...)
-	return record, nil
+	return p.next.OnEmit(context.Background(), &record)
 }
