@@ -11,21 +11,12 @@ import (
 	"github.com/otellock/otellock-go/exporter/internal/parallel"
 )
 
-// fanOut is the next processors. The SDK would fan out to processors registered
-// side by side, but only one that wraps them can suppress a record for all.
+// fanOut is the next processors. The SDK fans out too, but only who wraps them can
+// suppress a record for all.
 type fanOut []sdklog.Processor
 
-func (f fanOut) Enabled(ctx context.Context, param sdklog.EnabledParameters) bool {
-	for _, p := range f {
-		if p.Enabled(ctx, param) {
-			return true
-		}
-	}
-	return false
-}
-
-// OnEmit fails only where no processor took the record: what failed is carried by
-// the next record, and those that took this one would count it twice.
+// OnEmit fails only where no processor took the record: the next record carries
+// what failed, and who took this one would count it twice.
 func (f fanOut) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	var errs []error
 	for _, p := range f {

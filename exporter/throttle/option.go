@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -19,10 +20,7 @@ const (
 	DefaultMaxKeys = window.DefaultMaxKeys
 )
 
-const (
-	minWindow = time.Millisecond
-	maxParts  = 8 // attributes of a key
-)
+const maxParts = 8 // attributes of a key
 
 // Option configures a [Processor].
 type Option interface{ apply(config) config }
@@ -39,37 +37,30 @@ type config struct {
 }
 
 // WithWindow sets how long after a record its like are suppressed. The default
-// is [DefaultWindow]. With d <= 0 nothing is suppressed or changed, and records
-// are only counted. A window shorter than a millisecond is taken for a missing
-// unit and refused, and so is one longer than a day.
+// is [DefaultWindow]. With d <= 0 records are only counted, and not changed. A
+// window shorter than a millisecond, as without a unit, or longer than a day is
+// refused.
 func WithWindow(d time.Duration) Option {
-	return option(func(cfg config) config {
-		cfg.window = d
-		return cfg
-	})
+	return option(func(cfg config) config { cfg.window = d; return cfg })
 }
 
-// WithMaxKeys bounds how many keys have a window of their own at a time. The
-// default is [DefaultMaxKeys]; values outside 1 to 1,048,576 are refused.
-// Further keys share one window. A key takes about 1 KiB.
+// WithMaxKeys bounds how many keys have a window of their own at a time: 1 to
+// 1,048,576, by default [DefaultMaxKeys]. Further keys share one window. A key
+// takes about 1 KiB.
 func WithMaxKeys(n int) Option {
-	return option(func(cfg config) config {
-		cfg.maxKeys = n
-		return cfg
-	})
+	return option(func(cfg config) config { cfg.maxKeys = n; return cfg })
 }
 
-// WithKeys chooses the attributes whose values make the key, and so makes a
-// throttle for any log. The default is lock.action and lock.target. Records that
-// lack one of them, or have it with another type than string, pass untouched.
-// lock.reports and summaries then have these attributes. Name first the one with
-// the fewest values: where there are too many keys, counts keep that one. At
-// least one and at most eight names, each once; others are refused.
+// WithKeys chooses the attributes whose values make the key, one to eight, and so
+// makes a throttle for any log. The default is lock.action and lock.target.
+// Records that lack one of them, or have it with another type than string, pass
+// untouched. lock.reports and summaries then have these attributes. Name first the
+// one with the fewest values: where there are too many keys, counts keep that one.
 func WithKeys(keys ...string) Option {
 	return option(func(cfg config) config {
-		cfg.keys = make([]attribute.Key, len(keys))
-		for i, k := range keys {
-			cfg.keys[i] = attribute.Key(k)
+		cfg.keys = nil
+		for _, k := range keys {
+			cfg.keys = append(cfg.keys, attribute.Key(k))
 		}
 		return cfg
 	})
@@ -78,30 +69,23 @@ func WithKeys(keys ...string) Option {
 // WithMeterProvider sets where the metric lock.reports goes. The default is the
 // global provider. A nil provider is ignored.
 func WithMeterProvider(mp metric.MeterProvider) Option {
-	return option(func(cfg config) config {
-		if mp != nil {
-			cfg.meterProvider = mp
-		}
-		return cfg
-	})
+	return option(func(cfg config) config { cfg.meterProvider = cmp.Or(mp, cfg.meterProvider); return cfg })
 }
 
 func newConfig(opts []Option) (config, error) {
 	cfg := config{
 		window: DefaultWindow, maxKeys: DefaultMaxKeys,
-		keys: []attribute.Key{semconv.LockActionKey, semconv.LockTargetKey},
+		keys:          []attribute.Key{semconv.LockActionKey, semconv.LockTargetKey},
+		meterProvider: otel.GetMeterProvider(),
 	}
 	for _, o := range opts {
 		if o != nil {
 			cfg = o.apply(cfg)
 		}
 	}
-	if cfg.meterProvider == nil {
-		cfg.meterProvider = otel.GetMeterProvider()
-	}
 	switch {
-	case cfg.window > 0 && cfg.window < minWindow:
-		return cfg, fmt.Errorf("throttle: window of %v: give it a unit, as in 60*time.Second; the shortest is %v", cfg.window, minWindow)
+	case cfg.window > 0 && cfg.window < time.Millisecond:
+		return cfg, fmt.Errorf("throttle: window of %v: give it a unit, as in 60*time.Second; the shortest is 1ms", cfg.window)
 	case cfg.window > window.MaxPeriod:
 		return cfg, fmt.Errorf("throttle: window of %v: the longest is %v", cfg.window, window.MaxPeriod)
 	case cfg.maxKeys < 1 || cfg.maxKeys > window.MaxMaxKeys:

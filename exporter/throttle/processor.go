@@ -1,9 +1,11 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,17 +44,10 @@ func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &Processor{keys: cfg.keys, disabled: cfg.window <= 0}
-	for _, n := range next {
-		if n != nil {
-			p.next = append(p.next, n)
-		}
-	}
-	if p.disabled {
-		cfg.window = -1
-	}
+	next = slices.DeleteFunc(slices.Clone(next), func(n sdklog.Processor) bool { return n == nil })
+	p := &Processor{next: next, keys: cfg.keys, disabled: cfg.window <= 0}
 	p.window, err = window.New(window.Config{
-		Period: cfg.window, MaxKeys: cfg.maxKeys, Parts: len(p.keys),
+		Period: cmp.Or(max(cfg.window, 0), -1), MaxKeys: cfg.maxKeys, Parts: len(p.keys),
 		Summary: func(c *window.Claim) error {
 			err := p.summarize(c)
 			if err != nil {
@@ -73,15 +68,13 @@ func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, erro
 // Enabled reports whether any of the next processors is enabled: whether a
 // record would be suppressed depends on attributes that are not known yet.
 func (p *Processor) Enabled(ctx context.Context, param sdklog.EnabledParameters) bool {
-	return p.next.Enabled(ctx, param)
+	return slices.ContainsFunc(p.next, func(n sdklog.Processor) bool { return n.Enabled(ctx, param) })
 }
 
-// OnEmit passes the record on, or suppresses and counts it.
-//
-// The count is written on a copy, and each of several next processors has one of
-// its own. If all of them fail or panic, the record and what it carried are
-// suppressed, and the error is returned. If some do, their errors go to the global
-// error handler. A panic becomes an error that names its type only.
+// OnEmit passes the record on, or suppresses and counts it. Each of several next
+// processors has a copy of its own. If all of them fail or panic, the record and
+// what it carried are suppressed, and the error is returned. If some do, their
+// errors go to the global error handler.
 func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	if p.stopped.Load() {
 		return nil

@@ -32,16 +32,12 @@ func carried(c *window.Claim) []attribute.KeyValue {
 	}
 }
 
-// withCount returns a copy of the record with what its claim carries. Where that
-// would be beyond the SDK's limit of attributes, the record's last ones give way:
-// the claim counts as delivered, and so must arrive.
+// withCount returns a copy of the record with what its claim carries. At the SDK's
+// limit of attributes the record's last ones give way: the claim counts as
+// delivered, and so must arrive.
 func (p *Processor) withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
-	clone, count := r.Clone(), carried(c)
-	clone.AddAttributes(count...)
-	if clone.DroppedAttributes() == r.DroppedAttributes() {
-		return clone
-	}
 	var key, errorType, rest []attribute.KeyValue
+	count := carried(c)
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
 		switch {
 		case slices.Contains(p.keys, kv.Key):
@@ -53,6 +49,7 @@ func (p *Processor) withCount(r *sdklog.Record, c *window.Claim) sdklog.Record {
 		}
 		return true
 	})
+	clone := r.Clone()
 	clone.SetAttributes(slices.Concat(key, count, errorType, rest)...)
 	return clone
 }
