@@ -10,65 +10,58 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// found says what a record has: a bit for each attribute of the key, and these.
-type found uint16
-
-const (
-	foundErrorType found = 1 << (maxParts + iota)
-	foundCount           // of another window, perhaps
-	foundGroup
-)
-
 // keys are the attributes that make the key.
 type keys []attribute.Key
 
-// all is what a record of the throttle has.
-func (k keys) all() found { return 1<<len(k) - 1 }
+// What a record has: a bit for each attribute of the key, and these.
+const (
+	foundErrorType = 1 << (maxParts + iota)
+	foundCount
+	foundGroup
+)
 
 // read takes the key and the error type from the record's attributes, or from
 // the first group, one level deep, that holds the whole key. It stops as soon as
-// it has everything.
-func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, f found) {
-	all := k.all()
+// it has everything, and says whether it has met a count of another window.
+func (k keys) read(r *sdklog.Record, key *[maxParts]string) (errorType string, counted, ok bool) {
+	found, all := 0, 1<<len(k)-1
 	enough := all | foundErrorType
 	take := func(kv attribute.KeyValue) bool {
 		text := kv.Value.Type() == attribute.STRING
 		for i, name := range k {
 			if kv.Key == name && text {
 				key[i] = kv.Value.AsString()
-				f |= 1 << i
+				found |= 1 << i
 				break
 			}
 		}
 		switch {
 		case kv.Key == semconv.ErrorTypeKey && text:
 			errorType = kv.Value.AsString()
-			f |= foundErrorType
+			found |= foundErrorType
 		case kv.Key == semconv.LockReportSuppressedCountKey:
-			f |= foundCount
+			found |= foundCount
 		case kv.Value.Type() == attribute.MAP:
-			f |= foundGroup
+			found |= foundGroup
 		}
-		return f&enough != enough
+		return found&enough != enough
 	}
 	r.WalkAttributes(take)
-	if f&all == all || f&foundGroup == 0 {
-		return errorType, f
-	}
-	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if kv.Value.Type() == attribute.MAP {
-			errorType, f = "", 0
-			for _, kv := range kv.Value.AsMap() {
-				take(kv)
+	if found&all != all && found&foundGroup != 0 {
+		r.WalkAttributes(func(kv attribute.KeyValue) bool {
+			if kv.Value.Type() == attribute.MAP {
+				errorType, found = "", 0
+				for _, kv := range kv.Value.AsMap() {
+					take(kv)
+				}
 			}
-		}
-		return f&all != all
-	})
-	return errorType, f
+			return found&all != all
+		})
+	}
+	return errorType, found&foundCount != 0, found&all == all
 }
 
-// readUpstream reads what another window wrote on the record, wherever it
-// stands.
+// readUpstream reads what another window wrote on the record, wherever it stands.
 func readUpstream(r *sdklog.Record) (up window.Upstream, ok bool) {
 	visit := func(kv attribute.KeyValue) {
 		switch kv.Key {

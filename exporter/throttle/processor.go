@@ -65,8 +65,7 @@ func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, erro
 	return p, nil
 }
 
-// Enabled reports whether any of the next processors is enabled: whether a
-// record would be suppressed depends on attributes that are not known yet.
+// Enabled reports whether any of the next processors is enabled.
 func (p *Processor) Enabled(ctx context.Context, param sdklog.EnabledParameters) bool {
 	return slices.ContainsFunc(p.next, func(n sdklog.Processor) bool { return n.Enabled(ctx, param) })
 }
@@ -84,12 +83,12 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	}
 	var parts [maxParts]string
 	key := parts[:len(p.keys)]
-	errorType, f := p.keys.read(record, &parts)
-	if all := p.keys.all(); f&all != all {
+	errorType, counted, ok := p.keys.read(record, &parts)
+	if !ok {
 		return p.next.OnEmit(ctx, record)
 	}
 	at := record.ObservedTimestamp()
-	if f&foundCount == 0 && p.window.Suppress(at, errorType, key...) {
+	if !counted && p.window.Suppress(at, errorType, key...) {
 		return nil
 	}
 	var c *window.Claim
@@ -115,8 +114,7 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 }
 
 // ForceFlush sends a summary for every key that holds a count and has had none
-// within the last window, and flushes the next processors. It returns when ctx is
-// done, even if one of them is stuck.
+// within the last window, and flushes the next processors, all within ctx.
 func (p *Processor) ForceFlush(ctx context.Context) error {
 	if p.stopped.Load() {
 		return nil
