@@ -3,18 +3,16 @@ package window
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"time"
+
+	"github.com/otellock/otellock-go/internal/guard"
 )
 
 const (
 	maxSummaries = 32          // being written at a time
 	patience     = time.Second // the longest that the timer waits for one
 )
-
-var errExited = errors.New("window: writing a summary ended its goroutine")
 
 // Flush writes a summary for every key that holds a count and has had none
 // within the last period. It returns when ctx is done, with its error, and
@@ -89,27 +87,17 @@ func (w *Window) write(ctx context.Context, c *Claim, write func(*Claim) error) 
 		c.Failed()
 		return err
 	}
-	done := make(chan error, 1)
-	go func() {
-		err := errExited
+	return guard.Go(ctx, func() error {
 		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("window: writing a summary panicked with a %T", v)
-			}
 			c.Failed() // unless it is delivered
 			<-w.slots
-			done <- err
 		}()
-		if err = write(c); err == nil {
+		err := write(c)
+		if err == nil {
 			c.Delivered()
 		}
-	}()
-	select {
-	case err := <-done:
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	})
 }
 
 // due is when the timer writes a summary, math.MaxInt64 if it need not.
