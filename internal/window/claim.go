@@ -8,16 +8,13 @@ import (
 // A Claim is the right to write one report. Its holder settles it by Delivered or
 // Failed; later calls do nothing. A Claim is not safe for concurrent use.
 type Claim struct {
-	Key        []string // not to be changed; every part is Other for the overflow gate
-	Overflow   bool     // Suppressed is the sum over all keys without an entry
-	Suppressed uint64   // occurrences that the report stands for, beside its own
-	// Since is when that count began, by the wall clock: the report or summary
-	// before this one, or the report itself. Until is the last occurrence in it, to
-	// the millisecond.
-	Since, Until time.Time
-	// ErrorTypes are those of the suppressed occurrences, at most eight: those that
-	// an operator must act on, then the most frequent. ErrorCounts says how many
-	// each has, 0 where only a window upstream knows.
+	Key        []string  // not to be changed; every part is Other for the overflow gate
+	Overflow   bool      // Suppressed is the sum over all keys without an entry
+	Suppressed uint64    // occurrences that the report stands for, beside its own
+	Since      time.Time // the report or summary before this one, if any
+	Until      time.Time // the last suppressed occurrence, to the millisecond
+	// ErrorTypes are at most eight: those that an operator must act on, then the
+	// most frequent. A count is 0 where only a window upstream knows.
 	ErrorTypes  []string
 	ErrorCounts []uint64
 	Template    any // what KeepTemplate stored last
@@ -42,8 +39,7 @@ func (c *Claim) SummaryText() string {
 // texts sort by time.
 func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
-// KeepTemplate stores v for later claims of the key, for as long as the key is
-// in the table.
+// KeepTemplate stores v for later claims of the key while it is in the table.
 func (c *Claim) KeepTemplate(v any) {
 	c.entry.w.mu.Lock()
 	defer c.entry.w.mu.Unlock()
@@ -54,8 +50,7 @@ func (c *Claim) KeepTemplate(v any) {
 func (c *Claim) Delivered() { c.settle(true) }
 
 // Failed settles the claim: nothing was written. The report and what it carried
-// are suppressed. The window stays taken, so that a broken destination is tried
-// once in a window.
+// are suppressed; the window goes on.
 func (c *Claim) Failed() { c.settle(false) }
 
 func (c *Claim) settle(delivered bool) {

@@ -31,7 +31,6 @@ func newEntry(w *Window, key []string, r *row) *entry {
 	return e
 }
 
-// inWindow is false for an evicted entry.
 func (e *entry) inWindow(at int64) bool { return uint64(at-e.start.Load()) < uint64(e.w.period) }
 
 // hold counts an occurrence if at lies in the entry's window.
@@ -86,7 +85,6 @@ func (e *entry) join(up Upstream) {
 	e.began(up.Since)
 }
 
-// began says that the count began then, or earlier.
 func (e *entry) began(since time.Time) {
 	if !since.IsZero() && (e.since.IsZero() || since.Before(e.since)) {
 		e.since = since
@@ -112,7 +110,6 @@ func (e *entry) take(now int64, wall time.Time) *Claim {
 	return c
 }
 
-// suppressed is what is suppressed and in nobody's hands.
 func (e *entry) suppressed() (n uint64) {
 	for typ := range *e.w.types.names.Load() {
 		n += uint64(max(e.held[typ].Load(), 0))

@@ -14,11 +14,9 @@ const (
 	maxReportedTypes  = 8
 )
 
-// errorTypes gives each error type an index, first come first served, for the
-// life of the Window. Outages have few: a scan finds them faster than a map.
-type errorTypes struct {
-	names atomic.Pointer[[]string] // by index; copied on write
-}
+// errorTypes gives each error type an index, first come first served, for good.
+// Outages have few: a scan finds them faster than a map.
+type errorTypes struct{ names atomic.Pointer[[]string] } // copied on write
 
 func (t *errorTypes) index(name string) int {
 	for {
@@ -36,8 +34,7 @@ func (t *errorTypes) index(name string) int {
 	}
 }
 
-// urgent are error types that no waiting cures, the worst first: data may be at
-// risk, then the server refuses.
+// urgent are error types that no waiting cures, the worst first.
 var urgent = []string{
 	"stolen", "expired", "lost",
 	"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "READONLY", "MISCONF", "OOM", "WRONGTYPE", "CROSSSLOT",

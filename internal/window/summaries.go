@@ -18,9 +18,8 @@ const (
 // within the last period. It returns when ctx is done, with its error, and
 // otherwise the first error of write. A key whose summary failed keeps its count.
 //
-// Each call of write has a goroutine of its own, at most 32 at a time: one that
-// panics or calls Goexit has failed, one that is stuck is waited for as long as
-// ctx lasts, by the timer a second.
+// Each call of write has a goroutine of its own, at most 32 at a time. One that is
+// stuck is waited for as long as ctx lasts, by the timer a second.
 func (w *Window) Flush(ctx context.Context, write func(*Claim) error) error {
 	return w.summarize(ctx, write, func(e *entry) int64 { return e.summaryAt + w.period })
 }
@@ -44,7 +43,6 @@ func (w *Window) Close(ctx context.Context, write func(*Claim) error) error {
 	return err
 }
 
-// acquire takes a place in a channel that serves as a semaphore.
 func acquire(ctx context.Context, places chan<- struct{}) error {
 	select {
 	case places <- struct{}{}:
@@ -54,8 +52,6 @@ func acquire(ctx context.Context, places chan<- struct{}) error {
 	}
 }
 
-// summarize writes a summary for every key with a count whose time has come, and
-// returns the first error.
 func (w *Window) summarize(ctx context.Context, write func(*Claim) error, when func(*entry) int64) (first error) {
 	for e := range w.entries {
 		if err := ctx.Err(); err != nil {
@@ -81,7 +77,6 @@ func (e *entry) summary(when func(*entry) int64) *Claim {
 	return e.take(now, wall)
 }
 
-// write calls the function on a goroutine of its own, which settles the claim.
 func (w *Window) write(ctx context.Context, c *Claim, write func(*Claim) error) error {
 	if err := acquire(ctx, w.slots); err != nil {
 		c.Failed()
@@ -108,7 +103,7 @@ func (e *entry) due() int64 {
 	return max(e.summaryAt, e.seen.Load()) + e.w.period
 }
 
-// arm starts the timer unless it runs. It follows whatever makes something pending.
+// arm starts the timer unless it runs. Whatever makes something pending calls it.
 func (w *Window) arm(after int64) {
 	if w.summary != nil && !w.closed.Load() && !w.armed.Swap(true) {
 		time.AfterFunc(time.Duration(after), w.tick)

@@ -1,16 +1,14 @@
 package window
 
 import (
+	"cmp"
+	"fmt"
 	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
 )
-
-// The table is an array of chains. Readers walk them without a lock; writers hold
-// mu. An evicted entry keeps its successor, so that a reader that stands on it
-// goes on.
 
 func (w *Window) hash(key []string) (h uint64) {
 	for _, part := range key {
@@ -19,11 +17,12 @@ func (w *Window) hash(key []string) (h uint64) {
 	return h
 }
 
+// bucket returns the chain of a key's hash. Readers walk it without a lock; an
+// evicted entry keeps its successor, so that one that stands on it goes on.
 func (w *Window) bucket(key []string) *atomic.Pointer[entry] {
 	return &w.buckets[w.hash(key)&uint64(len(w.buckets)-1)]
 }
 
-// find returns the entry of a key, or nil.
 func (w *Window) find(key []string) *entry {
 	for e := w.bucket(key).Load(); e != nil; e = e.next.Load() {
 		if slices.Equal(e.key, key) {
@@ -34,7 +33,7 @@ func (w *Window) find(key []string) *entry {
 }
 
 // entry returns the entry that decides about a key, which may be new, and the row
-// that counts it. The caller holds mu.
+// that counts it.
 func (w *Window) entry(key []string, now int64) (*entry, *row) {
 	other := w.otherRow(key)
 	if tooLong(key) {
@@ -49,20 +48,22 @@ func (w *Window) entry(key []string, now int64) (*entry, *row) {
 	if w.live >= w.maxKeys {
 		return w.overflow, other
 	}
+	w.live++
 	own := slices.Clone(key)
 	for i := range own {
 		own[i] = strings.Clone(own[i])
 	}
-	e := newEntry(w, own, w.rowOf(own, other))
-	if w.passed == w.hash(key) {
-		// It was the last to pass the overflow gate: its window goes on.
+	text := fmt.Sprintf("%q", own)
+	if w.byKey[text] == nil && len(w.byKey) < w.maxKeys {
+		w.byKey[text] = w.newRow(own)
+	}
+	e, b := newEntry(w, own, cmp.Or(w.byKey[text], other)), w.bucket(key)
+	if w.passed == w.hash(key) { // the last to pass the overflow gate: its window goes on
 		e.start.Store(w.overflow.start.Load())
 		e.since, e.template = w.overflow.since, w.overflow.template
 	}
-	b := w.bucket(key)
 	e.next.Store(b.Load())
 	b.Store(e)
-	w.live++
 	return e, e.row
 }
 
@@ -78,7 +79,6 @@ func (w *Window) entries(f func(*entry) bool) {
 	f(w.overflow)
 }
 
-// evict removes every key that may go. The caller holds mu.
 func (w *Window) evict(now int64) {
 	first := int64(math.MaxInt64)
 	for i := range w.buckets {

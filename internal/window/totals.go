@@ -1,8 +1,6 @@
 package window
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -51,19 +49,10 @@ func (w *Window) newRow(key []string) *row {
 	return r
 }
 
-// rowOf returns the row of a key, or other where there are too many.
-func (w *Window) rowOf(key []string, other *row) *row {
-	text := fmt.Sprintf("%q", key)
-	if w.byKey[text] == nil && len(w.byKey) < w.maxKeys {
-		w.byKey[text] = w.newRow(key)
-	}
-	return cmp.Or(w.byKey[text], other)
-}
-
 const maxOtherRows = 8
 
 // findOther returns the row for keys of this first part that have none of their
-// own, or nil if it is not yet made. It needs no lock.
+// own, nil if it is not made yet. It needs no lock.
 func (w *Window) findOther(key []string) *row {
 	if len(key) > 1 && len(key[0]) <= MaxKeyBytes {
 		for i := range w.others {

@@ -9,10 +9,8 @@
 //	occurrences = claims delivered + what those claims carried + Pending
 //
 // Time is the monotonic clock. A caller's timestamp can suppress a report, but not
-// let it through.
-//
-// To suppress takes no lock and allocates nothing. All else happens under one
-// mutex, which nobody holds while a report is written.
+// let it through. To suppress takes no lock and allocates nothing. All else happens
+// under one mutex, which nobody holds while a report is written.
 //
 // When the table is full, keys without a count that had neither report nor
 // summary for a period make room. Where none does, and for keys longer than
@@ -31,37 +29,33 @@ import (
 	"time"
 )
 
-// Defaults and bounds of a [Config].
+// Defaults and bounds. Other stands for a part of a key without an entry or totals
+// of its own.
 const (
 	DefaultPeriod  = time.Minute
 	DefaultMaxKeys = 4096
 	MaxPeriod      = 24 * time.Hour
 	MaxMaxKeys     = 1 << 20
 	MaxKeyBytes    = 512 // of a key's strings together
+	Other          = "_OTHER"
 )
-
-// Other stands for a part of a key that has no entry or totals of its own.
-const Other = "_OTHER"
 
 // Config sets up a [Window]. Zero values are defaults.
 type Config struct {
 	Period  time.Duration // if negative, every report passes and is counted
 	MaxKeys int
-	Parts   int // the number of strings in a key; the default is two
-	// Summary, if set, writes what is pending one Period after a key's last
-	// occurrence, at most once for each key and window, as [Window.Flush] does.
-	Summary func(*Claim) error
+	Parts   int                // the number of strings in a key; the default is two
+	Summary func(*Claim) error // if set, writes what is pending one Period after a key's last occurrence
 }
 
 // A Window suppresses all but one report for each key and period. It is safe for
 // concurrent use. Create it with [New].
 type Window struct {
-	base    time.Time // times are nanoseconds since then
-	period  int64     // 0: nothing is suppressed
-	quantum int64     // resolution of entry.seen
-	maxKeys int
-	summary func(*Claim) error
-
+	base     time.Time // times are nanoseconds since then
+	period   int64     // 0: nothing is suppressed
+	quantum  int64     // resolution of entry.seen
+	maxKeys  int
+	summary  func(*Claim) error
 	seed     maphash.Seed
 	buckets  []atomic.Pointer[entry] // by hash of the key, each a chain
 	types    errorTypes
@@ -112,8 +106,7 @@ func New(cfg Config) (*Window, error) {
 
 func (w *Window) now() int64 { return int64(time.Since(w.base)) }
 
-// at converts a caller's timestamp, or reads the clock if the timestamp has no
-// monotonic reading.
+// at converts a timestamp, or reads the clock if it has no monotonic reading.
 func (w *Window) at(t time.Time) int64 {
 	if t == t.Round(0) {
 		return w.now()
@@ -139,11 +132,11 @@ func (w *Window) suppress(at int64, typ int, key []string) bool {
 		return false
 	}
 	r := w.findOther(key)
-	if r == nil || !w.overflow.hold(at, typ) {
-		return false
+	held := r != nil && w.overflow.hold(at, typ)
+	if held {
+		r.overflow.Add(1)
 	}
-	r.overflow.Add(1)
-	return true
+	return held
 }
 
 // Admit decides about one report. A nil Claim means that it is suppressed and
@@ -155,11 +148,10 @@ func (w *Window) Admit(now time.Time, errorType string, key ...string) *Claim {
 	if w.suppress(w.at(now), typ, key) {
 		return nil
 	}
-	return w.admit(nil, typ, key)
+	return w.admit(nil, typ, key) // by the clock
 }
 
-// Upstream is what a report says of those that another window suppressed before
-// it.
+// Upstream is what a report says of those that another window suppressed.
 type Upstream struct {
 	Suppressed  uint64    // at most 4,294,967,295 are believed
 	Since       time.Time // may be zero
@@ -168,13 +160,11 @@ type Upstream struct {
 }
 
 // AdmitUpstream is [Window.Admit] for a report that another window let through
-// and counted: [Window.Totals] leaves it out. What that window suppressed joins
-// what this one does.
+// and counted: [Window.Totals] leaves it out.
 func (w *Window) AdmitUpstream(up Upstream, errorType string, key ...string) *Claim {
 	return w.admit(&up, w.types.index(errorType), key)
 }
 
-// admit decides by the clock.
 func (w *Window) admit(up *Upstream, typ int, key []string) *Claim {
 	w.mu.Lock()
 	defer w.mu.Unlock()
