@@ -17,9 +17,8 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// Processor is a [sdklog.Processor] that stands before others and suppresses
-// what would repeat itself. Create it with [NewProcessor]. It is safe for
-// concurrent use, and serves one LoggerProvider.
+// Processor is a [sdklog.Processor] that stands before others. It is safe for
+// concurrent use, and serves one LoggerProvider. Create it with [NewProcessor].
 type Processor struct {
 	next     fanOut
 	window   *window.Window
@@ -37,8 +36,7 @@ func NewProcessor(next ...sdklog.Processor) (*Processor, error) {
 	return NewProcessorWith(nil, next...)
 }
 
-// NewProcessorWith is [NewProcessor] with settings of its own. It returns an error
-// for an option that makes no sense.
+// NewProcessorWith is [NewProcessor] with settings of its own.
 func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, error) {
 	cfg, err := newConfig(opts)
 	if err != nil {

@@ -17,9 +17,7 @@ import (
 func (p *Processor) registerReports(mp metric.MeterProvider) error {
 	def := semconv.MetricLockReports
 	_, err := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(semconv.SchemaURL)).
-		Int64ObservableCounter(def.Name,
-			metric.WithDescription(def.Description),
-			metric.WithUnit(def.Unit),
+		Int64ObservableCounter(def.Name, metric.WithDescription(def.Description), metric.WithUnit(def.Unit),
 			metric.WithInt64Callback(p.observeReports))
 	if err != nil {
 		return fmt.Errorf("throttle: metric %s: %w", def.Name, err)
