@@ -134,7 +134,6 @@ func golden(t *testing.T, name string, server *envelopetest.Server) {
 	if header.DSN != server.DSN() {
 		t.Errorf("the envelope names DSN %q", header.DSN)
 	}
-	envelopetest.CheckEvent(t, e.Raw)
 	header.EventID, header.SentAt, header.DSN, header.SDK["version"] = "EVENT", "SENT", "DSN", "VERSION"
 	e.Raw["event_id"] = "EVENT"
 	sdk := e.Raw["sdk"].(map[string]any)

@@ -88,7 +88,6 @@ func TestTheRequestThatFailedIsInTheIssue(t *testing.T) {
 			if items := server.Envelopes()[0].Items; len(items) != 1 {
 				t.Errorf("the envelope has %d items: an attachment has no bound", len(items))
 			}
-			envelopetest.CheckEvent(t, e.Raw)
 		})
 	}
 }
@@ -258,5 +257,4 @@ func TestAnEventIsBoundedWhateverTheRecordAndTheHubHold(t *testing.T) {
 	if e.Tags["lock.target"] != "projects" || e.Raw["user"].(map[string]any)["id"] != "u-17" || len(e.Exception[0].Stacktrace.Frames) == 0 {
 		t.Errorf("what matters was cut: tags %v", e.Tags)
 	}
-	envelopetest.CheckEvent(t, e.Raw)
 }

@@ -128,7 +128,8 @@ type Frame struct {
 	InApp    bool   `json:"in_app"`
 }
 
-// Events returns the events of an envelope, in order.
+// Events returns the events of an envelope, in order. One that is not [Valid] is
+// an error.
 func (e Envelope) Events() ([]Event, error) {
 	var events []Event
 	for _, item := range e.Items {
@@ -143,6 +144,9 @@ func (e Envelope) Events() ([]Event, error) {
 		d.UseNumber()
 		if err := d.Decode(&event.Raw); err != nil {
 			return nil, fmt.Errorf("envelopetest: event payload: %w", err)
+		}
+		if err := Valid(event.Raw); err != nil {
+			return nil, fmt.Errorf("envelopetest: %w", err)
 		}
 		events = append(events, event)
 	}

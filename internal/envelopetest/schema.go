@@ -1,113 +1,202 @@
 package envelopetest
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"testing"
-	"time"
-	"unicode/utf8"
+	"sync"
 )
 
-// CheckEvent checks an event against what Sentry documents of its event payload:
-// the attributes there are, their types, and the limits of Relay. sentry-go
-// writes the exceptions and breadcrumbs as bare lists, which is allowed.
-func CheckEvent(t *testing.T, event map[string]any) {
-	t.Helper()
-	check := func(path string, v any, want string) {
-		t.Helper()
-		got := fmt.Sprintf("%T", v)
+// Sentry's own schema of an event, as published in getsentry/sentry-data-schemas
+// at commit 6d2c435 under the MIT licence that lies beside it.
+//
+//go:embed testdata/event.schema.json
+var published []byte
+
+type object = map[string]any
+
+// eventSchema checks values that were decoded with numbers as [json.Number].
+var eventSchema = sync.OnceValue(func() schema {
+	var root object
+	if err := json.Unmarshal(published, &root); err != nil {
+		panic(err)
+	}
+	definitions, _ := root["definitions"].(object)
+	return schema{rules: root, definitions: definitions}
+})
+
+// A schema is what draft 7 of JSON Schema calls one. It knows the keywords that
+// the published schema uses; any other is an error, so that none goes unchecked.
+type schema struct{ rules, definitions object }
+
+// check returns the first thing in v that breaks the rules, with its path.
+func (s schema) check(path string, v any) error {
+	for _, keyword := range slices.Sorted(maps.Keys(s.rules)) {
+		if err := s.keyword(path, keyword, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s schema) keyword(path, keyword string, v any) error {
+	rule := s.rules[keyword]
+	switch keyword {
+	case "$schema", "title", "description", "default", "definitions":
+		return nil
+	case "$ref":
+		name := strings.TrimPrefix(rule.(string), "#/definitions/")
+		return s.with(s.definitions[name]).check(path, v)
+	case "anyOf":
+		return s.anyOf(path, rule.([]any), v)
+	case "type":
+		names, several := rule.([]any)
+		if !several {
+			names = []any{rule}
+		}
+		if !slices.ContainsFunc(names, func(name any) bool { return isA(v, name.(string)) }) {
+			return fmt.Errorf("%s is %.99v, want %v", path, v, rule)
+		}
+	case "enum":
+		if !slices.Contains(rule.([]any), v) {
+			return fmt.Errorf("%s is %.99v, want one of %v", path, v, rule)
+		}
+	case "format":
+		if !hasFormat(v, rule.(string)) {
+			return fmt.Errorf("%s is %.99v, which is no %v", path, v, rule)
+		}
+	case "minimum":
 		if n, ok := v.(json.Number); ok {
-			_, err := n.Int64()
-			if got = "number"; err == nil && want == "int" {
-				got = "int"
+			if f, err := n.Float64(); err != nil || f < rule.(float64) {
+				return fmt.Errorf("%s is %v, want at least %v", path, n, rule)
 			}
 		}
-		if got != want {
-			t.Errorf("%s is a %s, want %s", path, got, want)
-		}
-	}
-	object := func(path string, v any, fields map[string]string) {
-		t.Helper()
-		m, ok := v.(map[string]any)
-		if !ok {
-			t.Errorf("%s is a %T, want an object", path, v)
-			return
-		}
-		for k, v := range m {
-			switch want, known := fields[k]; {
-			case !known:
-				t.Errorf("%s has a field %s that Sentry does not know", path, k)
-			case want != "":
-				check(path+"."+k, v, want)
+	case "minItems", "maxItems":
+		if list, ok := v.([]any); ok {
+			if n, limit := len(list), int(rule.(float64)); keyword == "minItems" && n < limit || keyword == "maxItems" && n > limit {
+				return fmt.Errorf("%s has %d items, %s is %d", path, n, keyword, limit)
 			}
 		}
-	}
-	texts := func(path string, v any, longest int) {
-		t.Helper()
-		for k, v := range v.(map[string]any) {
-			check(path+"."+k, v, "string")
-			if s, _ := v.(string); utf8.RuneCountInString(s) > longest {
-				t.Errorf("%s.%s has %d characters", path, k, utf8.RuneCountInString(s))
+	case "required":
+		for _, name := range rule.([]any) {
+			if o, ok := v.(object); ok && o[name.(string)] == nil {
+				return fmt.Errorf("%s has no %s", path, name)
 			}
 		}
+	case "items":
+		return s.items(path, rule, v)
+	case "properties", "additionalProperties":
+		return s.properties(path, v)
+	default:
+		return fmt.Errorf("the keyword %q of the schema is not known here", keyword)
 	}
-	const list, dict = "[]interface {}", "map[string]interface {}"
-	object("event", event, map[string]string{
-		"event_id": "string", "timestamp": "string", "platform": "string", "level": "string", "logger": "string", "transaction": "string",
-		"server_name": "string", "release": "string", "environment": "string", "message": "string", "modules": "", "tags": dict, "contexts": dict,
-		"fingerprint": list, "exception": list, "breadcrumbs": list, "user": dict, "request": dict, "sdk": dict,
-	})
-	if id, _ := event["event_id"].(string); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
-		t.Errorf("event_id %q", id)
+	return nil
+}
+
+func (s schema) with(rules any) schema {
+	if allowed, ok := rules.(bool); ok {
+		if allowed {
+			return schema{definitions: s.definitions}
+		}
+		return schema{rules: object{"enum": []any{}}, definitions: s.definitions}
 	}
-	if _, err := time.Parse(time.RFC3339Nano, event["timestamp"].(string)); err != nil {
-		t.Error(err)
-	}
-	if !slices.Contains([]any{"fatal", "error", "warning", "info", "debug"}, event["level"]) {
-		t.Errorf("level %v", event["level"])
-	}
-	for field, limit := range map[string]int{"release": 200, "environment": 64, "logger": 64, "transaction": 200, "message": 8192, "server_name": 200} {
-		if s, _ := event[field].(string); utf8.RuneCountInString(s) > limit {
-			t.Errorf("%s has %d characters, Sentry takes %d", field, utf8.RuneCountInString(s), limit)
+	return schema{rules: rules.(object), definitions: s.definitions}
+}
+
+// anyOf returns why the first alternative does not hold, if none does: the
+// others are null, or other shapes that Relay takes too.
+func (s schema) anyOf(path string, alternatives []any, v any) (first error) {
+	for _, rules := range alternatives {
+		err := s.with(rules).check(path, v)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	if tags, ok := event["tags"]; ok {
-		texts("tags", tags, 200)
-		for k, v := range tags.(map[string]any) {
-			if !regexp.MustCompile(`^[a-zA-Z0-9_.:-]{1,32}$`).MatchString(k) || strings.ContainsAny(v.(string), "\r\n") {
-				t.Errorf("tag %q: %q", k, v)
+	return first
+}
+
+func (s schema) items(path string, rule, v any) error {
+	list, _ := v.([]any)
+	for i, item := range list {
+		each := rule
+		if tuple, ok := rule.([]any); ok {
+			if i == len(tuple) {
+				break
 			}
+			each = tuple[i]
+		}
+		if err := s.with(each).check(path+"["+strconv.Itoa(i)+"]", item); err != nil {
+			return err
 		}
 	}
-	for name, c := range event["contexts"].(map[string]any) {
-		check("contexts."+name, c, dict)
-	}
-	object("contexts.trace", event["contexts"].(map[string]any)["trace"], map[string]string{"trace_id": "string", "span_id": "string", "parent_span_id": "string"})
-	exceptions, _ := event["exception"].([]any)
-	for _, x := range exceptions {
-		object("exception", x, map[string]string{"type": "string", "value": "string", "mechanism": dict, "stacktrace": dict})
-		x := x.(map[string]any)
-		object("mechanism", x["mechanism"], map[string]string{"type": "string", "handled": "bool", "exception_id": "int"})
-		stack, _ := x["stacktrace"].(map[string]any)
-		frames, _ := stack["frames"].([]any)
-		for _, f := range frames {
-			object("frame", f, map[string]string{"function": "string", "module": "string", "filename": "string", "abs_path": "string", "lineno": "int", "in_app": "bool"})
+	return nil
+}
+
+func (s schema) properties(path string, v any) error {
+	o, _ := v.(object)
+	known, _ := s.rules["properties"].(object)
+	others, limited := s.rules["additionalProperties"]
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		rules, ok := known[name]
+		switch {
+		case ok:
+		case !limited:
+			continue
+		case others == false:
+			return fmt.Errorf("%s has a field %s that Sentry does not know", path, name)
+		default:
+			rules = others
+		}
+		if err := s.with(rules).check(path+"."+name, o[name]); err != nil {
+			return err
 		}
 	}
-	crumbs, _ := event["breadcrumbs"].([]any)
-	for _, b := range crumbs {
-		object("breadcrumb", b, map[string]string{"type": "string", "category": "string", "message": "string", "level": "string", "timestamp": "string", "data": dict})
+	return nil
+}
+
+func isA(v any, name string) bool {
+	switch v := v.(type) {
+	case nil:
+		return name == "null"
+	case bool:
+		return name == "boolean"
+	case string:
+		return name == "string"
+	case []any:
+		return name == "array"
+	case object:
+		return name == "object"
+	case json.Number:
+		return name == "number" || name == "integer" && !strings.ContainsAny(string(v), ".eE")
 	}
-	if user, ok := event["user"]; ok {
-		object("user", user, map[string]string{"id": "string", "email": "string", "ip_address": "string", "username": "string", "name": "string", "data": dict})
+	return false
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$`)
+
+// hasFormat says whether a string or a number has the format. Values of other
+// types have every format.
+func hasFormat(v any, name string) bool {
+	switch v := v.(type) {
+	case string:
+		return name != "uuid" || uuid.MatchString(v)
+	case json.Number:
+		var err error
+		switch name {
+		case "uint64":
+			_, err = strconv.ParseUint(string(v), 10, 64)
+		case "int64":
+			_, err = v.Int64()
+		}
+		return err == nil
 	}
-	if request, ok := event["request"]; ok {
-		object("request", request, map[string]string{
-			"url": "string", "method": "string", "data": "string", "query_string": "string", "cookies": "string", "headers": dict, "env": dict,
-		})
-	}
-	object("sdk", event["sdk"], map[string]string{"name": "string", "version": "string", "integrations": list, "packages": list})
+	return true
 }

@@ -56,7 +56,8 @@ type Server struct {
 }
 
 // NewServer starts a server that takes every envelope, and closes it when the
-// test ends. A malformed request fails the test.
+// test ends. A malformed request, or an event that is not [Valid], fails the
+// test.
 func NewServer(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, stop: make(chan struct{}), changed: make(chan struct{})}
