@@ -26,6 +26,7 @@ var stages = []stage{
 	{"gateway to Sentry", []string{"base", "gateway", "paging", "output-sentry", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY"}},
 	{"gateway to Sentry and Grafana", []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY", "TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to any backend", []string{"base", "gateway", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
+	{"gateway to AppSignal", []string{"base", "gateway", "output-appsignal"}, []string{"APPSIGNAL_ENDPOINT", "APPSIGNAL_PUSH_API_KEY"}},
 }
 
 func (s stage) env(endpoint string) map[string]string {
@@ -72,6 +73,8 @@ func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing
 		"SENTRY_PUBLIC_KEY":          "SENTRY_PUBLIC_KEY_is_required:",
 		"BACKEND_OTLP_ENDPOINT":      "exporters::otlp_http/backend:",
 		"BACKEND_OTLP_AUTHORIZATION": "BACKEND_OTLP_AUTHORIZATION_is_required:",
+		"APPSIGNAL_ENDPOINT":         "exporters::otlp_http/appsignal:",
+		"APPSIGNAL_PUSH_API_KEY":     "APPSIGNAL_PUSH_API_KEY_is_required:",
 	}
 	seen := map[string]bool{}
 	for _, s := range stages {
