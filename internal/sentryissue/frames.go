@@ -42,8 +42,16 @@ lines:
 
 func (o *Origin) frame(function, file string, number int) sentry.Frame {
 	f := sentry.NewFrame(runtime.Frame{Function: line(function, maxTitle), File: line(file, maxTitle), Line: number})
-	f.InApp = o.inApp(f.Module)
+	f.InApp = o.inApp(f.Module) && !ofAModule(file)
 	return f
+}
+
+// ofAModule says whether a file is part of a module at a version, such as
+// "…/sentry-go@v0.50.0/http/sentryhttp.go". The name of its function may say
+// otherwise: a closure that is inlined is named after the function around it.
+func ofAModule(file string) bool {
+	_, version, found := strings.Cut(file, "@v")
+	return found && version != "" && '0' <= version[0] && version[0] <= '9'
 }
 
 // functionName cuts what the runtime adds to a function's name: arguments, and

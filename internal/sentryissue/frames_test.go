@@ -28,6 +28,24 @@ func TestStacksOfTheRuntimeAndWithoutArgumentsAreReadAlike(t *testing.T) {
 	}
 }
 
+// The compiler names a closure that it inlines after the function that it lands
+// in: sentry-go's middleware, called in main.run, is then "main.run.func6".
+func TestAFrameInTheModuleCacheIsNotTheApplications(t *testing.T) {
+	o := NewOrigin(nil, Project{}, Config{InApp: []string{"github.com/acme/shop"}})
+	for file, want := range map[string]bool{
+		"/root/go/pkg/mod/github.com/getsentry/sentry-go@v0.50.0/http/sentryhttp.go": false,
+		"github.com/getsentry/sentry-go@v0.50.0/http/sentryhttp.go":                  false, // with -trimpath
+		"/src/shop/main.go":          true,
+		"/src/shop/@video/upload.go": true,
+	} {
+		room := budget(maxStack)
+		frames := o.frames("main.run.(*Handler).Handle.(*Handler).handle.func6\n\t"+file+":130", &room)
+		if len(frames) != 1 || frames[0].InApp != want {
+			t.Errorf("%s: %+v, want in_app %t", file, frames, want)
+		}
+	}
+}
+
 func TestWhatIsNoGoStackStaysAnAttribute(t *testing.T) {
 	for _, stack := range []string{"", "#0 /app/src/Lock.php(42): Lock->acquire()", "Traceback (most recent call last):\n\tFile \"x\"", "\tx.go:1"} {
 		e := build(lockRecord("backend_error", "p", "eof", "exception.stacktrace", stack), shop)
