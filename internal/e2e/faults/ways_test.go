@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otellock/otellock-go/otellock"
 )
@@ -278,6 +279,33 @@ func wantOneWarning(t testing.TB, w *wire, failed attempt, mode, body string) {
 	wantAttributes(t, "the span event", plainAttributes(span.Events()[0].Attributes), common, measured)
 	if records[0].TraceID() != span.SpanContext().TraceID() || records[0].SpanID() != span.SpanContext().SpanID() {
 		t.Error("the record is not correlated to the span")
+	}
+	wantOneIssue(t, w, event, records[0])
+}
+
+// wantOneIssue checks that the warning is a Sentry event that says the same.
+func wantOneIssue(t testing.TB, w *wire, event string, record sdklog.Record) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := w.issues.ForceFlush(ctx); err != nil {
+		t.Errorf("Sentry: %v", err)
+	}
+	issues := w.sentry.Events()
+	if len(issues) != 1 {
+		t.Fatalf("%d events at Sentry, want one", len(issues))
+	}
+	issue, attributes := issues[0], recordAttributes(record)
+	if issue.Level != "warning" || issue.Exception[0].Type != event || issue.Contexts["trace"]["trace_id"] != record.TraceID().String() {
+		t.Errorf("the Sentry event is %s %s of trace %v", issue.Level, issue.Exception[0].Type, issue.Contexts["trace"])
+	}
+	for _, key := range []string{"lock.action", "lock.target", "lock.key_pattern", "lock.operation.name", "lock.failure_policy", "lock.backend.name", "error.type"} {
+		if issue.Tags[key] != attributes[key] {
+			t.Errorf("the Sentry event has %s %q, the record %v", key, issue.Tags[key], attributes[key])
+		}
+	}
+	if where, _ := attributes["code.function.name"].(string); issue.Transaction != where {
+		t.Errorf("the Sentry event's culprit is %q, want %q", issue.Transaction, where)
 	}
 }
 

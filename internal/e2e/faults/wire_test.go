@@ -17,7 +17,10 @@ import (
 	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 
+	"github.com/otellock/otellock-go/exporter/sentrylog"
+	"github.com/otellock/otellock-go/internal/envelopetest"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
@@ -56,6 +59,8 @@ type wire struct {
 	id     string
 	key    string
 	seen   *telemetry
+	sentry *envelopetest.Server // what it takes is valid by Sentry's schema, or the test fails
+	issues *sentrylog.Processor
 }
 
 var lastID atomic.Int64
@@ -122,6 +127,12 @@ func newWire(t testing.TB, server *redistest.Server, opts ...otellock.LockOption
 	}
 	warm(t, backend)
 
+	w.sentry = envelopetest.NewServer(t)
+	if w.issues, err = sentrylog.New(w.sentry.DSN()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.issues.Shutdown(context.Background()) })
+	w.seen.Loggers = sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(w.seen.Logs)), sdklog.WithProcessor(w.issues))
 	w.locker, err = otellock.New(backend, w.seen.Options(otellock.WithTTL(longTTL))...)
 	if err != nil {
 		t.Fatal(err)
