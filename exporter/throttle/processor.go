@@ -117,7 +117,7 @@ func (p *Processor) ForceFlush(ctx context.Context) error {
 	if p.stopped.Load() {
 		return nil
 	}
-	return errors.Join(p.window.Flush(ctx, p.summarize), p.next.each(ctx, sdklog.Processor.ForceFlush))
+	return errors.Join(p.window.Flush(ctx, p.summarize), p.next.ForceFlush(ctx))
 }
 
 // Shutdown sends a summary for every key that holds a count, and shuts the next
@@ -127,7 +127,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.stopped.Swap(true) {
 		return nil
 	}
-	return errors.Join(p.window.Close(ctx, p.summarize), p.next.each(ctx, sdklog.Processor.Shutdown))
+	return errors.Join(p.window.Close(ctx, p.summarize), p.next.Shutdown(ctx))
 }
 
 // Suppress reports whether a record of this failure would be suppressed, and
