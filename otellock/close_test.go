@@ -298,9 +298,7 @@ func TestAClosedLockerLeavesNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 8 { // each leaves a token that is cleaned up in the background
-		b.Mu.Lock()
 		b.Script(func() { b.OnAcquire = append(b.OnAcquire, losesReply) })
-		b.Mu.Unlock()
 		if err := target.Mutex("lost").Do(ctx, nothing); err != nil {
 			t.Fatal(err)
 		}
