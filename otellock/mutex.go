@@ -184,6 +184,12 @@ func (c *leaseContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// String hides the key and the token from a program that prints the context.
+func (c *leaseContext) String() string { return "otellock: context of a lease" }
+
+// GoString returns String.
+func (c *leaseContext) GoString() string { return c.String() }
+
 // LeaseFromContext returns the lease that fn runs under: the innermost Do's or
 // TryDo's. It is nil outside of them, which all methods of a Lease allow.
 func LeaseFromContext(ctx context.Context) *Lease {
