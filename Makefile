@@ -37,6 +37,7 @@ bench: ## the instrumented lock beside its hand-written floor, the throttle besi
 	$(GO) test ./otellock ./internal/e2e -run '^$$' -bench . -benchmem
 	$(GO) test ./exporter/throttle -run '^$$' -bench . -benchmem -cpu 1,2
 	cd exporter/throttle/benchmarks && GOWORK=off $(GO) test -run '^$$' -bench . -benchmem -cpu 1,2
+	cd otellock/benchmarks && GOWORK=off $(GO) test -run '^$$' -bench . -benchmem
 
 # The tests start their own servers, Sentinels too; only the program has to be there.
 redis:
