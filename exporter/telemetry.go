@@ -133,9 +133,27 @@ func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) er
 	steps := []func(context.Context) error{first, traces, last}
 	errs := parallel.Each(ctx, steps, func(step func(context.Context) error, ctx context.Context) error { return step(ctx) })
 	for i, name := range []string{"logs", "traces", "metrics"} {
-		if errs[i] != nil {
-			errs[i] = fmt.Errorf("%s: %w", name, errs[i])
+		switch {
+		case errs[i] == nil:
+			continue
+		case isOnly(errs[i], ctx.Err()): // that the time is over is said once
+			errs[i] = ctx.Err()
 		}
+		errs[i] = fmt.Errorf("%s: %w", name, errs[i])
 	}
 	return errors.Join(errs...)
+}
+
+// isOnly reports whether err is this one, or a join of nothing else.
+func isOnly(err, one error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err == one
+	}
+	for _, err := range joined.Unwrap() {
+		if !isOnly(err, one) {
+			return false
+		}
+	}
+	return true
 }
