@@ -64,7 +64,7 @@ func TestRedirectionsOfAClusterAreFollowed(t *testing.T) {
 		if n := first.Exists(t.Context(), key).Val(); n != 0 {
 			t.Error("the key is on the node that its slot is leaving")
 		}
-		holds(t, b, otellock.Claim{Key: key, Token: "t", TTL: time.Minute})
+		holds(t, b, otellock.Claim{Key: key, Token: "t", TTL: time.Minute, Again: true})
 	})
 
 	t.Run("a part of the cluster that is down is an answer", func(t *testing.T) {
