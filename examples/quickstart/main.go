@@ -87,11 +87,14 @@ func run(ctx context.Context, out *screen, verbose bool) error {
 	s.overrun(ctx, invoices)
 	s.outage(ctx, server, orders)
 
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
+	// Each has a deadline of its own: without Redis, Close may use up all of its.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	err = locker.Close(deadline)
+	_ = locker.Close(closing)
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
 	metrics := seen.collect(deadline)
-	if err = errors.Join(err, telemetry.Shutdown(deadline)); err != nil {
+	if err = telemetry.Shutdown(deadline); err != nil {
 		err = fmt.Errorf("not all was delivered; do the receivers of OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN answer? %w", err)
 	}
 	records := seen.all() // the summaries came with Shutdown
