@@ -34,7 +34,7 @@ func TestAFrameInTheModuleCacheIsNotTheApplications(t *testing.T) {
 	o := NewOrigin(nil, Project{}, Config{InApp: []string{"github.com/acme/shop"}})
 	for file, want := range map[string]bool{
 		"/home/ci/go/pkg/mod/github.com/getsentry/sentry-go@v0.50.0/http/sentryhttp.go": false,
-		"github.com/getsentry/sentry-go@v0.50.0/http/sentryhttp.go":                  false, // with -trimpath
+		"github.com/getsentry/sentry-go@v0.50.0/http/sentryhttp.go":                     false, // with -trimpath
 		"/src/shop/main.go":          true,
 		"/src/shop/@video/upload.go": true,
 	} {
