@@ -14,6 +14,8 @@ import (
 // context that has ended already is an error that wraps its Err, and nothing is
 // sent.
 //
+// A Backend that can do more than this has a method Capabilities() [Capabilities].
+//
 // An error other than [ErrLost] and [ErrStolen] means that the backend could not
 // do what was asked, or that nobody knows whether it did. Such an error may name
 // its class by a method ErrorType() string, one of the values of the error.type
@@ -35,14 +37,25 @@ type Backend interface {
 	// Release removes a key that the token still holds, and nothing else. It
 	// returns ErrLost where the key is absent and ErrStolen where another token
 	// holds it. Claim.TTL is not looked at.
+	//
+	// With Claim.Keep the key stays, busy for everybody, for that long from now,
+	// and no Acquire, Extend or Release of the claim's token matches it any more,
+	// except this very Release repeated, which succeeds.
 	Release(ctx context.Context, c Claim) error
+}
+
+// Capabilities tells which fields of a [Claim] a Backend honours beyond the ones
+// that every Backend must. The Locker refuses options that need another.
+type Capabilities struct {
+	Fence bool // Claim.Fence
+	Keep  bool // Claim.Keep
 }
 
 // A Claim is what one holder asks of one key. Key and token are secret: a Claim that
 // is printed or logged by itself shows neither, but one inside another value may.
 type Claim struct {
 	Key   string        // the full key as stored
-	Token string        // unique to the holder; proves ownership
+	Token string        // unique to the holder; proves ownership; stored as it is
 	TTL   time.Duration // time to live, at least one millisecond
 
 	// Again is set for Acquire when the Locker has tried to take this key
@@ -50,6 +63,10 @@ type Claim struct {
 	// recognise its own token. Where it is not set, the token is new, and a
 	// cheaper command may do. A backend may always behave as if it were set.
 	Again bool
+	// Fence asks Acquire for Grant.Fence.
+	Fence bool
+	// Keep is how long Release leaves the key busy. Zero removes it.
+	Keep time.Duration
 }
 
 // String returns the time to live alone: a Claim that is printed shows neither key
@@ -65,4 +82,26 @@ func (c Claim) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // A Grant is the answer to [Backend.Acquire].
 type Grant struct {
 	Acquired bool // the claim's token holds the key now
+	// Fence is above that of every earlier grant of the key, in whole numbers,
+	// where Claim.Fence asked for it. A grant that is repeated to the same token
+	// may have a higher one.
+	Fence uint64
+	// Held says who has the key, where it was not granted and the backend knows.
+	Held Held
 }
+
+// Held is what a backend found in a key that another token holds.
+type Held struct {
+	Token string        // as it is stored, by whomever: do not trust it
+	Left  time.Duration // until it expires; zero if that is not known
+}
+
+// A StolenError is the [ErrStolen] of a Backend that can say who has the key. Its
+// text is that of ErrStolen.
+type StolenError struct{ Held Held }
+
+// Error returns the text of ErrStolen.
+func (*StolenError) Error() string { return ErrStolen.Error() }
+
+// Unwrap returns ErrStolen.
+func (*StolenError) Unwrap() error { return ErrStolen }
