@@ -199,7 +199,6 @@ func (l *lease) releaseByClose(ctx context.Context) {
 func (l *lease) abandon() {
 	if l.beginEnd() {
 		defer l.finishEnd()
-		l.stopWork(nil)
 		l.observed.Abandon(context.Background())
 	}
 }

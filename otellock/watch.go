@@ -72,7 +72,11 @@ func (l *lease) expire() {
 	l.mu.Lock()
 	w := l.watch
 	if l.ending || l.lost != nil {
+		garbage := l.ended && l.lost == nil
 		l.mu.Unlock()
+		if garbage { // a runtime.Cleanup does not stop the work itself: in a synctest bubble it must not
+			l.stopWork(nil)
+		}
 		return
 	}
 	if early := time.Until(l.lossAt()); early > 0 { // it was extended meanwhile

@@ -19,7 +19,6 @@ type Backend struct {
 	leases  map[string]lease
 	sweepAt int // number of leases at which the expired ones are looked for
 	fault   error
-	fence   uint64
 }
 
 type lease struct {
@@ -38,10 +37,6 @@ func New() *Backend {
 }
 
 // Name returns "memory", the default of the attribute lock.backend.name.
-func (*Backend) Capabilities() otellock.Capabilities {
-	return otellock.Capabilities{Fence: true, Keep: true}
-}
-
 func (*Backend) Name() string { return "memory" }
 
 // Fail makes every call return err until Fail(nil), as an outage does: leases
@@ -75,14 +70,13 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 	now := time.Now()
 	l, found := b.leases[c.Key]
 	if found && l.token != c.Token && now.Before(l.expires) {
-		return otellock.Grant{Held: otellock.Held{Token: l.token, Left: l.expires.Sub(now)}}, nil
+		return otellock.Grant{}, nil
 	}
 	if !found && len(b.leases) >= b.sweepAt {
 		b.sweep(now)
 	}
 	b.leases[c.Key] = lease{token: c.Token, expires: now.Add(c.TTL)}
-	b.fence++
-	return otellock.Grant{Acquired: true, Fence: b.fence}, nil
+	return otellock.Grant{Acquired: true}, nil
 }
 
 // Extend implements [otellock.Backend].
@@ -107,16 +101,8 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
-	if l := b.leases[c.Key]; c.Keep > 0 && l.token == "kept "+c.Token && now.Before(l.expires) {
-		return nil
-	}
-	if err := b.owned(c, now); err != nil {
+	if err := b.owned(c, time.Now()); err != nil {
 		return err
-	}
-	if c.Keep > 0 {
-		b.leases[c.Key] = lease{"kept " + c.Token, now.Add(c.Keep)}
-		return nil
 	}
 	delete(b.leases, c.Key)
 	return nil
@@ -132,7 +118,7 @@ func (b *Backend) owned(c otellock.Claim, now time.Time) error {
 	case !found || !now.Before(l.expires):
 		return otellock.ErrLost
 	case l.token != c.Token:
-		return &otellock.StolenError{Held: otellock.Held{Token: l.token, Left: l.expires.Sub(now)}}
+		return otellock.ErrStolen
 	}
 	return nil
 }
