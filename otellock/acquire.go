@@ -86,7 +86,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 			l.startAt(a)
 			return nil
 		}
-		l.pending = l.pending || unanswered(a.class)
+		l.pending = l.pending || mayHold(a.class)
 		end, final := w.judge(ctx, a)
 		left := limit - a.at.Sub(start)
 		if final || left <= 0 {
