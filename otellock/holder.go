@@ -2,6 +2,7 @@ package otellock
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/otellock/otellock-go/otellock/observe"
@@ -20,7 +21,7 @@ type Holder struct {
 }
 
 // Holder returns who held the lock that the error is about: for [ErrContended] who
-// was found last, for [ErrStolen] who has the key now. It is false where the
+// was found last, or has it kept by [WithMinHold]; for [ErrStolen] who has the key now. It is false where the
 // backend does not tell, or the holder does not, see [WithHolderInfo]. The text of
 // the error never says it.
 func (e *Error) Holder() (Holder, bool) {
@@ -50,11 +51,12 @@ func holderOf(held Held, now time.Time) (*Holder, value) {
 // meet notes who has the key that was found busy, and links the span of the acquire
 // to theirs, once for each.
 func (l *lease) meet(held Held, op *observe.Acquire) {
-	if held.Token == "" || held.Token == l.met {
+	token := strings.TrimPrefix(held.Token, keptPrefix)
+	if token == "" || token == l.met {
 		return
 	}
 	var v value
-	l.met = held.Token
+	l.met = token
 	l.holder, v = holderOf(held, time.Now())
 	if v.span != "" {
 		op.HeldBy(v.span)

@@ -61,7 +61,7 @@ func TestALossEndsTheWorkWithItsCause(t *testing.T) {
 			fate: func(_ *testing.T, b *lab) {
 				b.backend.Script(func() { b.backend.OnExtend = slices.Repeat([]fault{answers(errRefused)}, 100) })
 			},
-			warned: "extend_error connection_refused, release_error expired",
+			warned:  "extend_error connection_refused, release_error expired",
 			counted: []attempt{release("expired")},
 		},
 	} {

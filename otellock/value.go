@@ -18,12 +18,14 @@ import (
 // These are the version of the format, a random token, the span that acquired the
 // lock (a W3C traceparent, "-" without one), the time to live that was asked for,
 // and the process, each after one space, in at most 200 bytes. Backends compare the
-// value as a whole. With WithHolderInfo(false) it is the token alone.
+// value as a whole. With WithHolderInfo(false) it is the token alone. A key that is
+// kept after its release has "kept " before it.
 const (
 	valueVersion = "otellock/1"
 	maxValueLen  = 200
 	maxInstance  = 64
 	tokenLen     = 26 // of rand.Text
+	keptPrefix   = "kept "
 )
 
 // newValue returns a value that was never used before, for the span of ctx.
@@ -83,13 +85,16 @@ type value struct {
 	span     string // a traceparent, or ""
 	ttl      time.Duration
 	instance string
+	kept     bool // the lease has been released, and the key has not
 }
 
-// parseValue takes exactly what newValue makes. Everything else says nothing.
+// parseValue takes exactly what newValue makes, and what a backend makes of that for
+// a key that is kept. Everything else says nothing.
 func parseValue(s string) (v value, ok bool) {
 	if len(s) > maxValueLen {
 		return value{}, false
 	}
+	s, kept := strings.CutPrefix(s, keptPrefix)
 	version, rest, _ := strings.Cut(s, " ")
 	token, rest, _ := strings.Cut(rest, " ")
 	span, rest, _ := strings.Cut(rest, " ")
@@ -108,7 +113,7 @@ func parseValue(s string) (v value, ok bool) {
 	if !found || err != nil || ms < 1 || ms > int64(maxTTL/time.Millisecond) || !all(digits, isDigit) || digits[0] == '0' {
 		return value{}, false
 	}
-	return value{span: span, ttl: time.Duration(ms) * time.Millisecond, instance: instance}, true
+	return value{span: span, ttl: time.Duration(ms) * time.Millisecond, instance: instance, kept: kept}, true
 }
 
 func isTokenByte(b byte) bool { return 'A' <= b && b <= 'Z' || '2' <= b && b <= '7' }
@@ -142,7 +147,7 @@ func isTraceparent(s string) bool {
 // age returns for how long the lease has been held at least, on the server's
 // clock: an extend makes it look younger. One that shortened it makes it look older.
 func (v value) age(left time.Duration) (age time.Duration, known bool) {
-	if left <= 0 || left > v.ttl {
+	if left <= 0 || left > v.ttl || v.kept {
 		return 0, false
 	}
 	return v.ttl - left, true

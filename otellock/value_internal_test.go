@@ -66,7 +66,7 @@ func TestWhatIsNoValueSaysNothing(t *testing.T) {
 		t.Fatal("the model of this test is no value itself")
 	}
 	for _, s := range []string{
-		"", " ", "    ", "otellock/1", "ZK5XQ7R2PUCJLWM3NDVTY4HAEB", strings.Repeat("x", 1<<20),
+		"", " ", "    ", "kept ", "kept kept " + goodValue, "otellock/1", "ZK5XQ7R2PUCJLWM3NDVTY4HAEB", strings.Repeat("x", 1<<20),
 		goodValue + " ", " " + goodValue, goodValue + "\n", goodValue + " tracestate", goodValue + strings.Repeat("x", 100),
 		strings.Replace(goodValue, "/1", "/2", 1),
 		strings.Replace(goodValue, "ZK5X", "zk5x", 1),
@@ -97,6 +97,7 @@ func TestWhatIsNoValueSaysNothing(t *testing.T) {
 func FuzzParseValue(f *testing.F) {
 	f.Add(goodValue)
 	f.Add("otellock/1 ZK5XQ7R2PUCJLWM3NDVTY4HAEB - 1ms 1@a")
+	f.Add("kept " + goodValue)
 	f.Add("ZK5XQ7R2PUCJLWM3NDVTY4HAEB")
 	f.Fuzz(func(t *testing.T, s string) {
 		v, ok := parseValue(s)
@@ -109,6 +110,10 @@ func FuzzParseValue(f *testing.F) {
 		if len(s) > maxValueLen || v.ttl < time.Millisecond || v.ttl > maxTTL || len(v.instance) > maxInstance || len(v.span) != 0 && len(v.span) != 55 {
 			t.Errorf("%q says %+v", s, v)
 		}
+		kept := ""
+		if s, v.kept = strings.CutPrefix(s, "kept "); v.kept {
+			kept = "kept "
+		}
 		span := v.span
 		if span == "" {
 			span = "-"
@@ -116,7 +121,7 @@ func FuzzParseValue(f *testing.F) {
 		if made := fmt.Sprintf("%s %s %s %dms %s", valueVersion, s[11:37], span, v.ttl.Milliseconds(), v.instance); made != s {
 			t.Errorf("%q was read as %q", s, made)
 		}
-		if holder, _ := holderOf(Held{Token: s, Left: v.ttl / 2}, time.Now()); holder == nil || holder.Instance != v.instance {
+		if holder, _ := holderOf(Held{Token: kept + s, Left: v.ttl / 2}, time.Now()); holder == nil || holder.Instance != v.instance {
 			t.Errorf("%q: the holder is %+v", s, holder)
 		}
 	})
