@@ -75,7 +75,7 @@ func newLockerConfig(b Backend, opts []Option) lockerConfig {
 
 // observed returns the options that telemetry is about.
 func (c lockConfig) observed() []observe.LockOption {
-	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithWait(c.wait),
+	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithRenewalLimit(c.extendFor), observe.WithWait(c.wait),
 		observe.WithFailOpen(!c.failClosed), observe.WithLogger(c.logger)}
 }
 

@@ -102,7 +102,9 @@ const (
 	// for which the lease was held, as a ratio of its time to live.
 	//
 	// Counted from the start of the request that acquired it, where its time to
-	// live begins too. Above 1 the lease ran out while it was held.
+	// live begins too. Above 1 the lease ran out while it was held. For a lease
+	// that the library extends on its own it is a ratio of the longest time for
+	// which it does so.
 	//
 	// Type: double
 	// Examples: 0.04, 1.3
@@ -260,7 +262,9 @@ func LockHoldDuration(val float64) attribute.KeyValue {
 // time for which the lease was held, as a ratio of its time to live.
 //
 // Counted from the start of the request that acquired it, where its time to
-// live begins too. Above 1 the lease ran out while it was held.
+// live begins too. Above 1 the lease ran out while it was held. For a lease
+// that the library extends on its own it is a ratio of the longest time for
+// which it does so.
 func LockHoldUtilization(val float64) attribute.KeyValue {
 	return LockHoldUtilizationKey.Float64(val)
 }

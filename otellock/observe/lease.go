@@ -94,7 +94,7 @@ func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 			span.SetAttributes(semconv.LockRenewals(int(n)))
 		}
 	}
-	length := time.Duration(l.deadline.Load()) - l.start
+	length := max(time.Duration(l.deadline.Load())-l.start, l.target.limit)
 	if length <= 0 {
 		return
 	}
