@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,6 +261,9 @@ func TestALossIsWarnedOfAtThatMoment(t *testing.T) {
 			t.Error(err)
 		}
 		wantWarnings(t, b, "release_error expired")
+		if caller := b.tel.Warnings()[0]["code.function.name"]; !strings.HasSuffix(fmt.Sprint(caller), "TestALossIsWarnedOfAtThatMoment.func1") {
+			t.Errorf("the warning names %v as the caller", caller)
+		}
 		span := b.tel.Ended("release projects")[0]
 		if span.Status().Description != "expired" || len(span.Events()) != 1 {
 			t.Errorf("the release's span: %v, %v", span.Status(), span.Events())

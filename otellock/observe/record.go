@@ -27,7 +27,8 @@ type failure struct {
 	at        time.Time     // set by fail
 	held      time.Duration // 0 at acquire
 	retries   int
-	err       error // of which only the type is said
+	err       error     // of which only the type is said
+	stack     []uintptr // of the caller, where that is another goroutine's
 }
 
 var actions = [...]struct {
