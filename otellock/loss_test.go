@@ -376,3 +376,25 @@ func TestAnExtendMovesTheEndOfTheWork(t *testing.T) {
 		})
 	})
 }
+
+// What the server says later changes nothing: the work was told that it is over.
+func TestAnExtendThatIsAnsweredAfterTheLossIsTooLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *lab) {
+		b.backend.Script(func() { b.backend.OnExtend = []fault{after(200*time.Millisecond, works)} })
+		_ = b.target.Mutex("7").With(otellock.WithFailClosed(true)).Do(b.ctx, func(ctx context.Context) error {
+			lease := otellock.LeaseFromContext(ctx)
+			time.Sleep(10*time.Second - 100*time.Millisecond)
+			deadline := lease.Deadline()
+			if err := lease.Extend(ctx, time.Minute); !errors.Is(err, otellock.ErrExpired) || err != context.Cause(ctx) {
+				t.Errorf("Extend: %v, the cause is %v", err, context.Cause(ctx))
+			}
+			expectDeadline(t, lease, deadline)
+			return nil
+		})
+		wantWarnings(t, b, "release_error expired")
+		got := b.tel.Attempts(t)
+		if got[attempt{"extend", "extend_error", "expired", "closed"}] != 1 || got[attempt{"release", "release_error", "expired", "closed"}] != 1 {
+			t.Errorf("counted %v", got)
+		}
+	})
+}
