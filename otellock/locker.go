@@ -21,6 +21,7 @@ type Locker struct {
 	backend  Backend
 	observer *observe.Observer
 	config   lockConfig
+	notifier Notifier // the backend, if it wakes waiters
 
 	mu    sync.Mutex
 	given map[*lease]struct{} // leases of Lock and TryLock, for Close
@@ -28,6 +29,9 @@ type Locker struct {
 	closed  atomic.Bool
 	calls   inflight.Counter
 	cleanup cleanup
+
+	queues   queues
+	breakers breakers
 
 	made     time.Time
 	answered atomic.Int64 // when the backend last answered, in nanoseconds since made
@@ -54,10 +58,15 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		config:   c.lock,
 		given:    map[*lease]struct{}{},
 		calls:    inflight.New(),
+		queues:   queues{byKey: map[string]*queue{}},
 		made:     time.Now(),
 	}
 	l.answered.Store(-1)
 	l.cleanup.init(l)
+	l.breakers.init(l, c.noBreaker)
+	if notifier, ok := b.(Notifier); ok && !c.noWakeUp {
+		l.notifier = notifier
+	}
 	return l, nil
 }
 
@@ -132,6 +141,7 @@ func (l *Locker) Close(ctx context.Context) error {
 		group.Go(func() { lease.releaseByClose(ctx) })
 	}
 	group.Wait()
+	l.breakers.stop()
 	failed, err := l.cleanup.close(ctx)
 	for _, err := range []error{err, l.observer.Close(ctx)} {
 		if drained == nil {

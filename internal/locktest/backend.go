@@ -27,13 +27,17 @@ func NewScripted() *ScriptedBackend { return &ScriptedBackend{Backend: memorybac
 
 func (b *ScriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	b.see(c)
-	var acquired atomic.Bool // a fault may call after it has returned
+	var answer atomic.Pointer[otellock.Grant] // a fault may call after it has returned
+	answer.Store(&otellock.Grant{})
 	err := b.next("acquire", &b.OnAcquire)(ctx, func() error {
 		grant, err := b.Backend.Acquire(context.WithoutCancel(ctx), c)
-		acquired.Store(grant.Acquired)
+		answer.Store(&grant)
 		return err
 	})
-	return otellock.Grant{Acquired: err == nil && acquired.Load()}, err
+	if err != nil {
+		return otellock.Grant{}, err
+	}
+	return *answer.Load(), nil
 }
 
 func (b *ScriptedBackend) Extend(ctx context.Context, c otellock.Claim) error {
