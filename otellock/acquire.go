@@ -91,7 +91,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 			w.granted()
 			return nil
 		}
-		l.pending = l.pending || unanswered(a.class)
+		l.pending = l.pending || mayHold(a.class)
 		end, final := w.judge(ctx, a)
 		if final || a.at.Sub(start) >= w.limit {
 			return end

@@ -134,16 +134,17 @@ func (l *lease) newError(op, class string, kind, cause error) *Error {
 
 // Values of error.type that the lock decides by.
 var (
-	typeExpired = semconv.ErrorTypeExpired.Value.AsString()
-	typeLost    = semconv.ErrorTypeLost.Value.AsString()
-	typeStolen  = semconv.ErrorTypeStolen.Value.AsString()
-	typeTimeout = semconv.ErrorTypeTimeout.Value.AsString()
-	typeRefused = semconv.ErrorTypeConnectionRefused.Value.AsString()
-	typeEOF     = semconv.ErrorTypeEOF.Value.AsString()
-	typePool    = semconv.ErrorTypePoolExhausted.Value.AsString()
-	typeBreaker = semconv.ErrorTypeBreakerOpen.Value.AsString()
-	typeClosed  = semconv.ErrorTypeClosed.Value.AsString()
-	typeOther   = semconv.ErrorTypeOther.Value.AsString()
+	typeExpired    = semconv.ErrorTypeExpired.Value.AsString()
+	typeLost       = semconv.ErrorTypeLost.Value.AsString()
+	typeStolen     = semconv.ErrorTypeStolen.Value.AsString()
+	typeTimeout    = semconv.ErrorTypeTimeout.Value.AsString()
+	typeRefused    = semconv.ErrorTypeConnectionRefused.Value.AsString()
+	typeEOF        = semconv.ErrorTypeEOF.Value.AsString()
+	typePool       = semconv.ErrorTypePoolExhausted.Value.AsString()
+	typeBreaker    = semconv.ErrorTypeBreakerOpen.Value.AsString()
+	typeClosed     = semconv.ErrorTypeClosed.Value.AsString()
+	typeOther      = semconv.ErrorTypeOther.Value.AsString()
+	typeNoReplicas = semconv.ErrorTypeNoReplicas.Value.AsString()
 
 	errNotTried = notTried{}
 	losses      = map[string]error{typeExpired: ErrExpired, typeLost: ErrLost, typeStolen: ErrStolen}
@@ -155,6 +156,11 @@ var (
 func unanswered(class string) bool {
 	return class == typeTimeout || class == typeEOF || class == typeOther
 }
+
+// mayHold reports whether an acquire that failed with this class may have taken the
+// key, or may yet: it was never answered, or the backend says that it was not
+// written to enough replicas.
+func mayHold(class string) bool { return unanswered(class) || class == typeNoReplicas }
 
 // isAnswer reports whether a failure of this class is a server's answer, though
 // not the one that was hoped for.

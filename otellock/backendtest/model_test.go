@@ -25,6 +25,11 @@ type model struct {
 	extend  func(m *model, l lease, held bool, c otellock.Claim) (lease, error)         // what to store
 	release func(m *model, l lease, held bool, c otellock.Claim) (remove bool, _ error) // whether to remove
 	yield   bool                                                                        // let others in between look and act
+	fence   func(last uint64) uint64                                                    // the next one
+	told    func(otellock.Held) otellock.Held                                           // who has the key
+	keep    func(l lease, held bool, c otellock.Claim) (lease, error)                   // what a release with Keep stores
+
+	last uint64
 }
 
 type lease struct {
@@ -50,7 +55,24 @@ func newModel() *model {
 			err := owned(l, held, c)
 			return err == nil, err
 		},
+		fence: func(last uint64) uint64 { return last + 1 },
+		told:  func(h otellock.Held) otellock.Held { return h },
+		keep: func(l lease, held bool, c otellock.Claim) (lease, error) {
+			if held && l.token == kept(c).token {
+				return l, nil
+			}
+			return kept(c), owned(l, held, c)
+		},
 	}
+}
+
+// kept is what a release with Keep leaves.
+func kept(c otellock.Claim) lease {
+	return lease{token: "kept " + c.Token, expires: time.Now().Add(c.Keep)}
+}
+
+func (*model) Capabilities() otellock.Capabilities {
+	return otellock.Capabilities{Fence: true, Keep: true}
 }
 
 func owned(l lease, held bool, c otellock.Claim) error {
@@ -58,9 +80,13 @@ func owned(l lease, held bool, c otellock.Claim) error {
 	case !held:
 		return otellock.ErrLost
 	case l.token != c.Token:
-		return otellock.ErrStolen
+		return &otellock.StolenError{Held: l.held()}
 	}
 	return nil
+}
+
+func (l lease) held() otellock.Held {
+	return otellock.Held{Token: l.token, Left: time.Until(l.expires)}
 }
 
 func (m *model) lease(c otellock.Claim) lease {
@@ -88,14 +114,19 @@ func (m *model) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, 
 	if m.refuse(l, held, c) {
 		m.mu.Unlock()
 		defer m.mu.Lock()
-		return otellock.Grant{}, m.busy(ctx)
+		return otellock.Grant{Held: m.told(l.held())}, m.busy(ctx)
 	}
 	granted := m.lease(c)
 	if held {
 		granted = m.regrant(l, granted)
 	}
 	m.leases[m.key(c.Key)] = granted
-	return otellock.Grant{Acquired: true}, nil
+	grant := otellock.Grant{Acquired: true}
+	if c.Fence {
+		m.last = m.fence(m.last)
+		grant.Fence = m.last
+	}
+	return grant, nil
 }
 
 func (m *model) Extend(ctx context.Context, c otellock.Claim) error {
@@ -119,6 +150,13 @@ func (m *model) Release(ctx context.Context, c otellock.Claim) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l, held := m.look(c)
+	if c.Keep > 0 {
+		left, err := m.keep(l, held, c)
+		if err == nil {
+			m.leases[m.key(c.Key)] = left
+		}
+		return err
+	}
 	remove, err := m.release(m, l, held, c)
 	if remove {
 		delete(m.leases, m.key(c.Key))
@@ -264,6 +302,56 @@ var flaws = []flaw{
 				err = otellock.ErrStolen
 			}
 			return m.lease(c), err
+		}
+	}},
+	{"names the one who asks as the holder", "who is refused learns nothing wrong about the holder", func(m *model) {
+		m.told = func(h otellock.Held) otellock.Held {
+			h.Token = "b"
+			return h
+		}
+	}},
+	{"says that the holder has longer than it can have", "who is refused learns nothing wrong about the holder", func(m *model) {
+		m.told = func(h otellock.Held) otellock.Held {
+			h.Left += time.Minute
+			return h
+		}
+	}},
+	{"gives one fence twice", "a fence rises with every grant", func(m *model) {
+		m.fence = func(last uint64) uint64 { return max(last, 1) }
+	}},
+	{"gives no fence though it says that it has them", "a fence rises with every grant", func(m *model) {
+		m.fence = func(uint64) uint64 { return 0 }
+	}},
+	{"removes a key that was to be kept", "a key that is kept is busy for that long, and for everybody", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) { return lease{}, owned(l, held, c) }
+	}},
+	{"leaves a key that was to be kept to its former holder", "a key that is kept is busy for that long, and for everybody", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) {
+			return lease{token: c.Token, expires: time.Now().Add(c.Keep)}, owned(l, held, c)
+		}
+	}},
+	{"keeps a key for its whole time to live", "a key that is kept is busy for that long, and for everybody", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) {
+			return lease{token: kept(c).token, expires: l.expires}, owned(l, held, c)
+		}
+	}},
+	{"keeps an absent key", "a key that is kept is busy for that long, and for everybody", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) {
+			if !held {
+				return kept(c), nil
+			}
+			return kept(c), owned(l, held, c)
+		}
+	}},
+	{"calls a keeping that is repeated stolen", "a release that keeps the key can be repeated and changes nothing", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) { return kept(c), owned(l, held, c) }
+	}},
+	{"keeps anew when the keeping is repeated", "a release that keeps the key can be repeated and changes nothing", func(m *model) {
+		m.keep = func(l lease, held bool, c otellock.Claim) (lease, error) {
+			if held && l.token == kept(c).token {
+				return kept(c), nil
+			}
+			return kept(c), owned(l, held, c)
 		}
 	}},
 	{"rounds up to seconds", "a lease expires, neither early nor a second late", func(m *model) {

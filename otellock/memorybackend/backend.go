@@ -19,6 +19,7 @@ type Backend struct {
 	leases  map[string]lease
 	sweepAt int // number of leases at which the expired ones are looked for
 	fault   error
+	fence   uint64 // the last one
 }
 
 type lease struct {
@@ -57,6 +58,13 @@ func (b *Backend) Clear() {
 	b.sweepAt = minSweep
 }
 
+// Capabilities implements the optional method of [otellock.Backend]: fences, and
+// keys that are kept. A fence is the time in microseconds, or one more than the
+// last one of this Backend.
+func (*Backend) Capabilities() otellock.Capabilities {
+	return otellock.Capabilities{Fence: true, Keep: true}
+}
+
 // Acquire implements [otellock.Backend].
 func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	if err := ctx.Err(); err != nil {
@@ -70,13 +78,18 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 	now := time.Now()
 	l, found := b.leases[c.Key]
 	if found && l.token != c.Token && now.Before(l.expires) {
-		return otellock.Grant{}, nil
+		return otellock.Grant{Held: l.held(now)}, nil
 	}
 	if !found && len(b.leases) >= b.sweepAt {
 		b.sweep(now)
 	}
 	b.leases[c.Key] = lease{token: c.Token, expires: now.Add(c.TTL)}
-	return otellock.Grant{Acquired: true}, nil
+	grant := otellock.Grant{Acquired: true}
+	if c.Fence {
+		b.fence = max(b.fence+1, uint64(now.UnixMicro()))
+		grant.Fence = b.fence
+	}
+	return grant, nil
 }
 
 // Extend implements [otellock.Backend].
@@ -101,11 +114,28 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.owned(c, time.Now()); err != nil {
-		return err
+	now := time.Now()
+	if c.Keep > 0 {
+		return b.keep(c, now)
 	}
-	delete(b.leases, c.Key)
-	return nil
+	err := b.owned(c, now)
+	if err == nil {
+		delete(b.leases, c.Key)
+	}
+	return err
+}
+
+// keep is a release that leaves the key under a value that is no token. b.mu is held.
+func (b *Backend) keep(c otellock.Claim, now time.Time) error {
+	kept := "kept " + c.Token
+	err := b.owned(c, now)
+	if stolen, ok := err.(*otellock.StolenError); ok && stolen.Held.Token == kept {
+		return nil // this very release has done it before
+	}
+	if err == nil {
+		b.leases[c.Key] = lease{token: kept, expires: now.Add(c.Keep)}
+	}
+	return err
 }
 
 // owned says why the claim's token does not hold the key. b.mu is held.
@@ -118,9 +148,13 @@ func (b *Backend) owned(c otellock.Claim, now time.Time) error {
 	case !found || !now.Before(l.expires):
 		return otellock.ErrLost
 	case l.token != c.Token:
-		return otellock.ErrStolen
+		return &otellock.StolenError{Held: l.held(now)}
 	}
 	return nil
+}
+
+func (l lease) held(now time.Time) otellock.Held {
+	return otellock.Held{Token: l.token, Left: l.expires.Sub(now)}
 }
 
 // sweep drops what nobody released in time. It runs when the number of leases

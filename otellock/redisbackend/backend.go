@@ -19,6 +19,7 @@ package redisbackend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -39,6 +40,8 @@ type Backend struct {
 	host string
 	port int
 
+	replicas int // that must acknowledge a grant
+
 	// One for each connection, nil for a Cluster: acquires wait here for their
 	// turn, and not in the pool, where a release would have to wait behind them.
 	turns chan struct{}
@@ -54,11 +57,19 @@ var _ otellock.Backend = (*Backend)(nil)
 // loses a shard and so grants a lock twice, an [redis.AutoPipeliner], a wrapper,
 // or a client whose options let a command outlive its context. [Options] has
 // settings that fit. Nothing is sent.
-func New(rdb redis.UniversalClient) (*Backend, error) {
+func New(rdb redis.UniversalClient, opts ...Option) (*Backend, error) {
 	if err := admit(rdb); err != nil {
 		return nil, err
 	}
 	b := &Backend{rdb: rdb}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(b)
+		}
+	}
+	if b.replicas < 0 {
+		return nil, fmt.Errorf("redisbackend: WithMinReplicas(%d): the number must not be negative; 0 waits for none", b.replicas)
+	}
 	if c, ok := rdb.(*redis.Client); ok {
 		b.host, b.port = endpoint(c.Options())
 		b.turns = make(chan struct{}, c.Options().PoolSize)
@@ -96,6 +107,12 @@ func endpoint(opts *redis.Options) (string, int) {
 	return host, port
 }
 
+// Capabilities implements the optional method of [otellock.Backend]: fences, and
+// keys that are kept.
+func (*Backend) Capabilities() otellock.Capabilities {
+	return otellock.Capabilities{Fence: true, Keep: true}
+}
+
 // Acquire implements [otellock.Backend]. The first attempt is a plain SET, which
 // costs the server half of what the script does. A later one has to recognise
 // its own token, which takes the script.
@@ -106,18 +123,29 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 		}
 		defer func() { <-b.turns }()
 	}
-	if c.Again {
-		reply, err := b.run(ctx, &acquire, c, milliseconds(c.TTL))
-		return otellock.Grant{Acquired: reply == held}, err
+	if b.replicas > 0 {
+		return b.replicated(ctx, c)
+	}
+	return b.acquire(ctx, b.rdb, c)
+}
+
+func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
+	switch {
+	case c.Fence:
+		r, err := b.run(ctx, to, &fenced, c, []string{c.Key, sibling("fence", c.Key)}, milliseconds(c.TTL))
+		return otellock.Grant{Acquired: r.code > 0, Fence: uint64(r.code), Held: r.held}, err
+	case c.Again:
+		r, err := b.run(ctx, to, &acquire, c, []string{c.Key}, milliseconds(c.TTL))
+		return otellock.Grant{Acquired: r.code == held, Held: r.held}, err
 	}
 	set := redis.NewBoolCmd(ctx, "set", c.Key, c.Token, "nx", "px", milliseconds(c.TTL))
-	if err := b.send(ctx, c.Key, onceBool{set}); err != nil {
+	if err := b.send(ctx, to, c.Key, onceBool{set}); err != nil {
 		return otellock.Grant{}, err
 	}
 	if set.Val() {
 		return otellock.Grant{Acquired: true}, nil
 	}
-	return b.refused(ctx, c)
+	return b.refused(ctx, to, c)
 }
 
 // turn waits for a turn, for a quarter of the time that ctx leaves at most: a
@@ -143,41 +171,40 @@ func (b *Backend) turn(ctx context.Context) error {
 	}
 }
 
-// refused looks at the key that SET NX did not get: it says nothing about a key
-// of another type, which no waiting frees. An answer other than an error is no
-// news, and neither is none at all: SET has said that the key is there.
-//
-// This is a GET and not the script, because it may arrive late, after the key
-// was freed: the script would take the key for an attempt that is over.
-func (b *Backend) refused(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
-	get := redis.NewStringCmd(ctx, "get", c.Key)
-	err := b.send(ctx, c.Key, onceString{get})
+// refused looks at the key that SET NX did not get: who has it, or that it is of
+// another type, which no waiting frees. No answer is no news: SET has said that
+// the key is there.
+func (b *Backend) refused(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
+	r, err := b.run(ctx, to, &look, otellock.Claim{}, []string{c.Key})
 	var answer redis.Error
-	if errors.As(err, &answer) && !errors.Is(err, redis.Nil) {
+	if errors.As(err, &answer) {
 		return otellock.Grant{}, err
 	}
-	return otellock.Grant{}, nil
+	return otellock.Grant{Held: r.held}, nil
 }
 
 // Extend implements [otellock.Backend].
 func (b *Backend) Extend(ctx context.Context, c otellock.Claim) error {
-	return owned(b.run(ctx, &extend, c, milliseconds(c.TTL)))
+	return owned(b.run(ctx, b.rdb, &extend, c, []string{c.Key}, milliseconds(c.TTL)))
 }
 
 // Release implements [otellock.Backend].
 func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
-	return owned(b.run(ctx, &release, c))
+	if c.Keep > 0 {
+		return owned(b.run(ctx, b.rdb, &keep, c, []string{c.Key}, "kept "+c.Token, milliseconds(c.Keep)))
+	}
+	return owned(b.run(ctx, b.rdb, &release, c, []string{c.Key}))
 }
 
 // owned turns the reply of a script that acts for the owner only into an error.
-func owned(reply int64, err error) error {
+func owned(r reply, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case reply == absent:
+	case r.foreign:
+		return &otellock.StolenError{Held: r.held}
+	case r.code == absent:
 		return otellock.ErrLost
-	case reply == foreign:
-		return otellock.ErrStolen
 	}
 	return nil
 }
@@ -187,32 +214,65 @@ func milliseconds(ttl time.Duration) int64 {
 	return int64((ttl + time.Millisecond - 1) / time.Millisecond)
 }
 
+// A reply is what a script says.
+type reply struct {
+	code    int64
+	foreign bool // another token holds the key
+	held    otellock.Held
+}
+
+func readReply(cmd *redis.Cmd) (r reply) {
+	switch v := cmd.Val().(type) {
+	case int64:
+		r.code = v
+	case []any:
+		r.foreign = true
+		if len(v) == 2 {
+			token, _ := v[0].(string)
+			left, _ := v[1].(int64) // -1 for a key that does not expire
+			r.held = otellock.Held{Token: token, Left: time.Duration(max(left, 0)) * time.Millisecond}
+		}
+	}
+	return r
+}
+
 // run executes a script by its digest, and by its source where the server does
 // not know it. NOSCRIPT says that nothing was executed, so the second command
 // is no repetition.
-func (b *Backend) run(ctx context.Context, s *script, c otellock.Claim, more ...any) (int64, error) {
-	args := append(make([]any, 0, 6), "evalsha", s.sha1, 1, c.Key, c.Token)
-	args = append(args, more...)
-	cmd := redis.NewIntCmd(ctx, args...)
-	err := b.send(ctx, c.Key, onceInt{cmd})
+func (b *Backend) run(ctx context.Context, to processor, s *script, c otellock.Claim, keys []string, more ...any) (reply, error) {
+	args := append(make([]any, 0, 8), "evalsha", s.sha1, len(keys))
+	for _, key := range keys {
+		args = append(args, key)
+	}
+	args = append(append(args, c.Token), more...)
+	cmd := redis.NewCmd(ctx, args...)
+	err := b.send(ctx, to, keys[0], onceAny{cmd})
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		args = slices.Clone(args)
 		args[0], args[1] = "eval", s.source
-		cmd = redis.NewIntCmd(ctx, args...)
-		err = b.send(ctx, c.Key, onceInt{cmd})
+		cmd = redis.NewCmd(ctx, args...)
+		err = b.send(ctx, to, keys[0], onceAny{cmd})
 	}
-	return cmd.Val(), err
+	if err != nil {
+		return reply{}, err
+	}
+	return readReply(cmd), nil
+}
+
+// A processor sends a command: the client, or one connection of it.
+type processor interface {
+	Process(ctx context.Context, cmd redis.Cmder) error
 }
 
 // send processes a command that must be one of the once types.
-func (b *Backend) send(ctx context.Context, key string, cmd redis.Cmder) error {
+func (b *Backend) send(ctx context.Context, to processor, key string, cmd redis.Cmder) error {
 	if err := ctx.Err(); err != nil {
 		return &failure{err}
 	}
 	// Set so that a cluster client need not ask the server for it: it would do
 	// so with 5 seconds of its own, whatever the deadline of ctx.
 	cmd.SetStepCount(1)
-	if err := b.rdb.Process(ctx, cmd); err != nil {
+	if err := to.Process(ctx, cmd); err != nil {
 		return b.failed(ctx, key, err)
 	}
 	return nil
@@ -224,11 +284,11 @@ func (b *Backend) send(ctx context.Context, key string, cmd redis.Cmder) error {
 // that sent one has executed nothing. There is a type for each reply because a
 // pointer alone needs no memory as a redis.Cmder.
 type (
-	onceBool   struct{ *redis.BoolCmd }
-	onceInt    struct{ *redis.IntCmd }
-	onceString struct{ *redis.StringCmd }
+	onceBool struct{ *redis.BoolCmd }
+	onceInt  struct{ *redis.IntCmd }
+	onceAny  struct{ *redis.Cmd }
 )
 
-func (onceBool) NoRetry() bool   { return true }
-func (onceInt) NoRetry() bool    { return true }
-func (onceString) NoRetry() bool { return true }
+func (onceBool) NoRetry() bool { return true }
+func (onceInt) NoRetry() bool  { return true }
+func (onceAny) NoRetry() bool  { return true }

@@ -30,6 +30,7 @@ func (c *classed) ErrorType() string { return c.class }
 
 var (
 	poolExhausted = semconv.ErrorTypePoolExhausted.Value.AsString()
+	noReplicas    = semconv.ErrorTypeNoReplicas.Value.AsString()
 	clientClosed  = semconv.ErrorTypeClosed.Value.AsString()
 	other         = semconv.ErrorTypeOther.Value.AsString()
 )

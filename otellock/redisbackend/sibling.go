@@ -1,0 +1,47 @@
+package redisbackend
+
+import (
+	"strconv"
+	"strings"
+)
+
+// sibling returns the name of a key of ours that belongs to a lock's key, in the
+// same hash slot of a Cluster, whatever braces that key has. No two keys share one.
+func sibling(kind, key string) string {
+	prefix := "otellock:" + kind
+	switch {
+	case hasTag(key):
+		return prefix + ":" + key
+	case !strings.Contains(key, "}"):
+		return prefix + "{" + key + "}"
+	}
+	// The key cannot be a tag. Some number of the same slot can.
+	for slot, n := slotOf(key), 0; ; n++ {
+		if tag := strconv.Itoa(n); slotOf(tag) == slot {
+			return prefix + "{" + tag + "}" + key
+		}
+	}
+}
+
+// hasTag reports whether a Cluster hashes only a part of the key.
+func hasTag(key string) bool {
+	_, rest, found := strings.Cut(key, "{")
+	return found && strings.Index(rest, "}") > 0
+}
+
+// slotOf returns the hash slot of a text without a tag: its CRC-16 (XMODEM), as
+// the specification of Redis Cluster has it.
+func slotOf(text string) uint16 {
+	var crc uint16
+	for i := range len(text) {
+		crc ^= uint16(text[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return crc % 16384
+}
