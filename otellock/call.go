@@ -14,9 +14,12 @@ import (
 func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Duration) (grant Grant, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	leaving := (op == "release" || op == "cleanup") && c.Keep == 0
-	if leaving {
-		c.Waiter = l.queues.waiter(c.Key)
+	var waiter Waiter // who takes over from a release
+	if (op == "release" || op == "cleanup") && c.Keep == 0 {
+		waiter = l.queues.waiter(c.Key)
+		if l.notifier != nil {
+			c.Waiter = waiter
+		}
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -39,8 +42,8 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 		l.answered.Store(int64(time.Since(l.made)))
 		l.breakers.answered(c.Key)
 	}
-	if c.Waiter != nil && (err == nil && l.notifier == nil || class == typeLost) {
-		c.Waiter.Wake(false)
+	if waiter != nil && (err == nil && l.notifier == nil || class == typeLost) {
+		waiter.Wake(false)
 	}
 	return grant, err
 }

@@ -245,7 +245,7 @@ func TestWhatEndsTheFirstForItsOwnReasonsEndsNobodyElse(t *testing.T) {
 				l.joins(s.Ctx, 1, s.Mutex())
 				l.joins(s.Ctx, 2, s.Mutex())
 				l.group.Wait()
-				if n := len(l.ran); l.ran[n-2] != 1 || l.ran[n-1] != 2 {
+				if slices.Index(l.ran, 1) > slices.Index(l.ran, 2) { // the first, unprotected, runs beside them
 					s.Errorf("they ran in the order %v", l.ran)
 				}
 				for _, i := range []int{1, 2} {
