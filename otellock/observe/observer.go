@@ -6,7 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/semconv"
 )
 
 // An Observer emits the telemetry of one kind of lock on one backend. Create it
@@ -112,6 +115,12 @@ func (o *Observer) since(t time.Time) time.Duration { return t.Sub(o.made) }
 
 // BackendName returns lock.backend.name.
 func (o *Observer) BackendName() string { return o.backendName }
+
+// Breaker counts breakers that have opened (n is 1) or closed (-1): calls to a server
+// that does not answer fail at once meanwhile.
+func (o *Observer) Breaker(ctx context.Context, n int64) {
+	add(ctx, o.breakers, n, []metric.AddOption{set(semconv.LockBackendName(o.backendName))})
+}
 
 // Close waits for the warnings that are under way, and says what the console
 // still suppresses. It returns the context's error if that ended before. Whatever

@@ -20,9 +20,20 @@ type Acquire struct {
 	waiting bool
 	refused bool
 	retries int
+	wakeUp  WakeUp
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
 }
+
+// A WakeUp is what made a waiter ask again: a value of lock.wake_up.
+type WakeUp string
+
+// The values of WakeUp.
+var (
+	WakeUpRelease = WakeUp(semconv.LockWakeUpRelease.Value.AsString()) // by a holder in this process
+	WakeUpMessage = WakeUp(semconv.LockWakeUpMessage.Value.AsString()) // of another process that has released the lock
+	WakeUpPoll    = WakeUp(semconv.LockWakeUpPoll.Value.AsString())    // by nobody: its pause was over
+)
 
 // Acquire begins the taking of a lock by a caller who waits for it. The context
 // that it returns carries the span.
@@ -50,6 +61,14 @@ func (a *Acquire) Retry() {
 	a.retries++
 	a.attempt = time.Now()
 }
+
+// Turn begins the first attempt of a caller that has waited for its turn. The lease
+// of an attempt that succeeds counts from the attempt's start.
+func (a *Acquire) Turn() { a.attempt = time.Now() }
+
+// WokenBy says what made a caller that waits ask again. The last one before the grant
+// is what the span shows.
+func (a *Acquire) WokenBy(how WakeUp) { a.wakeUp = how }
 
 // Wait says that the lock was found busy and the caller waits for it, until End.
 func (a *Acquire) Wait() {
@@ -83,6 +102,9 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	if a.span.IsRecording() {
 		a.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(a.retries))
+		if a.waiting && outcome == acquired && a.wakeUp != "" {
+			a.span.SetAttributes(semconv.LockWakeUpKey.String(string(a.wakeUp)))
+		}
 	}
 	if outcome == backendError {
 		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
