@@ -1,0 +1,16 @@
+module github.com/otellock/otellock-go/otellock/lockz
+
+go 1.26.0
+
+require (
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	github.com/otellock/otellock-go v0.1.0
+	go.opentelemetry.io/otel/trace v1.47.0
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	go.opentelemetry.io/otel v1.47.0 // indirect
+)
+
+replace github.com/otellock/otellock-go => ../..
