@@ -2,7 +2,6 @@ package otellock
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -16,7 +15,7 @@ import (
 func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	c := l.config
 	l.outer = LeaseFromContext(ctx)
-	if c.disabled && ended(ctx, time.Now()) == nil {
+	if l.disabled = !c.isEnabled(ctx); l.disabled && ended(ctx, time.Now()) == nil {
 		c.observed.Disabled(ctx)
 		return true, nil
 	}
@@ -79,12 +78,12 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 	if l.try { // it waits for nothing but a connection
 		limit = min(limit, c.attemptTimeout)
 	}
-	l.token = rand.Text()
+	l.token = c.newValue(ctx)
 	w := waiter{lease: l, op: op, silent: start}
 	for retries := 0; ; retries++ {
 		a := w.attempt(ctx, retries > 0)
 		if a.err == nil && a.granted {
-			l.startAt(a.sent)
+			l.startAt(a)
 			return nil
 		}
 		l.pending = l.pending || mayHold(a.class)
@@ -132,6 +131,8 @@ type waiter struct {
 type attempt struct {
 	sent, at time.Time // its begin and its end
 	granted  bool
+	fence    uint64
+	held     Held // who has the key, where it was not granted
 	cut      bool // it had less than the attempt timeout, for the caller's deadline
 	err      error
 	class    string // of err
@@ -143,8 +144,8 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	l, now := w.lease, time.Now()
 	whole := l.config.attemptTimeout - now.Sub(w.silent)
 	timeout := budget(ctx, now, whole)
-	grant, err := l.config.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: l.config.ttl, Again: again}, timeout)
-	a := attempt{sent: now, at: time.Now(), granted: grant.Acquired, cut: timeout < whole, err: err}
+	grant, err := l.config.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: l.config.ttl, Again: again, Fence: l.config.fencing}, timeout)
+	a := attempt{sent: now, at: time.Now(), granted: grant.Acquired, fence: grant.Fence, held: grant.Held, cut: timeout < whole, err: err}
 	switch {
 	case err != nil:
 		a.class = observe.ErrorType(err)
@@ -169,6 +170,7 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	w.unsent = false
 	if a.err == nil {
 		w.busy = true
+		l.meet(a.held, w.op)
 		return ErrContended, l.try
 	}
 	if over := ended(ctx, a.at); over != nil {
@@ -206,9 +208,10 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	return end, false
 }
 
-// startAt starts a lease that was granted to an attempt of that time.
-func (l *lease) startAt(sent time.Time) {
-	l.start = sent
+// startAt starts a lease that was granted to the attempt.
+func (l *lease) startAt(a attempt) {
+	l.start, l.granted, l.fence = a.sent, a.at, a.fence
+	l.met, l.holder = "", nil
 	l.length.Store(int64(l.config.ttl))
 	l.shortest = maxTTL
 	if l.pending { // an earlier attempt may still land, and set this time to live
@@ -223,7 +226,7 @@ func (l *lease) renewToken(ctx context.Context) {
 		l.config.locker.cleanup.add(ctx, l, false)
 		l.pending = false
 	}
-	l.token = rand.Text()
+	l.token = l.config.newValue(ctx)
 }
 
 // call makes one attempt at the backend. A backend that panics has not answered,

@@ -419,7 +419,7 @@ func TestAnUnprotectedLeaseSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		for name, m := range map[string]otellock.Mutex{
 			"failed open": b.target.Mutex("7"),
-			"disabled":    b.target.Mutex("7").With(otellock.WithEnabled(false)),
+			"disabled":    b.target.Mutex("7").With(otellock.WithEnabled(func(context.Context) bool { return false })),
 		} {
 			b.backend.Fail(errRefused)
 			err := m.Do(b.ctx, func(ctx context.Context) error {

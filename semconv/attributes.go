@@ -108,6 +108,19 @@ const (
 	// Examples: 0.04, 1.3
 	LockHoldUtilizationKey = attribute.Key("lock.hold.utilization")
 
+	// LockRenewalsKey is the attribute "lock.renewals". The number of times
+	// that the library has extended the lease on its own, successfully or not.
+	//
+	// Type: int
+	// Examples: 1, 1080
+	LockRenewalsKey = attribute.Key("lock.renewals")
+
+	// LockLinkTypeKey is the attribute "lock.link.type". What a linked span is
+	// to this one.
+	//
+	// Type: enum
+	LockLinkTypeKey = attribute.Key("lock.link.type")
+
 	// LockReportResultKey is the attribute "lock.report.result". What became of
 	// a report.
 	//
@@ -252,6 +265,12 @@ func LockHoldUtilization(val float64) attribute.KeyValue {
 	return LockHoldUtilizationKey.Float64(val)
 }
 
+// LockRenewals returns the attribute "lock.renewals". The number of times
+// that the library has extended the lease on its own, successfully or not.
+func LockRenewals(val int) attribute.KeyValue {
+	return LockRenewalsKey.Int(val)
+}
+
 // LockReportSuppressedCount returns the attribute
 // "lock.report.suppressed_count". The number of records of this action and
 // target that were suppressed since the last emitted one.
@@ -351,6 +370,11 @@ var (
 	LockOutcomeBackendError = LockOutcomeKey.String("backend_error")
 	// The lock was given back in time.
 	LockOutcomeReleased = LockOutcomeKey.String("released")
+	// The lock was given back in time, and its key stays busy for what is left
+	// of its shortest hold.
+	//
+	// Counts as `released` wherever releases are counted.
+	LockOutcomeKept = LockOutcomeKey.String("kept")
 	// The lease was gone at release, or the backend failed. `error.type` says
 	// which.
 	LockOutcomeReleaseError = LockOutcomeKey.String("release_error")
@@ -386,6 +410,12 @@ var (
 	LockActionExtendError = LockActionKey.String("extend_error")
 	// Several actions, counted together by a throttle whose table is full.
 	LockActionOther = LockActionKey.String("_OTHER")
+)
+
+// Values of lock.link.type.
+var (
+	// The span that acquired the lease which keeps this one waiting.
+	LockLinkTypeHolder = LockLinkTypeKey.String("holder")
 )
 
 // Values of lock.report.result.

@@ -27,13 +27,16 @@ func NewScripted() *ScriptedBackend { return &ScriptedBackend{Backend: memorybac
 
 func (b *ScriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	b.see(c)
-	var acquired atomic.Bool // a fault may call after it has returned
+	var granted atomic.Pointer[otellock.Grant] // a fault may call after it has returned
 	err := b.next("acquire", &b.OnAcquire)(ctx, func() error {
 		grant, err := b.Backend.Acquire(context.WithoutCancel(ctx), c)
-		acquired.Store(grant.Acquired)
+		granted.Store(&grant)
 		return err
 	})
-	return otellock.Grant{Acquired: err == nil && acquired.Load()}, err
+	if grant := granted.Load(); err == nil && grant != nil {
+		return *grant, nil
+	}
+	return otellock.Grant{}, err
 }
 
 func (b *ScriptedBackend) Extend(ctx context.Context, c otellock.Claim) error {

@@ -526,7 +526,7 @@ var Scenes = []Scene{
 	},
 	{
 		Name: "a disabled lock runs everything and asks nobody",
-		opts: []otellock.LockOption{otellock.WithEnabled(false)},
+		opts: []otellock.LockOption{otellock.WithEnabled(func(context.Context) bool { return false })},
 		play: func(s *Stage) {
 			s.Err = s.Mutex().Do(s.Ctx, func(ctx context.Context) error {
 				lease := otellock.LeaseFromContext(ctx)
