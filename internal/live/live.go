@@ -87,11 +87,21 @@ func (e *Entry) remove() {
 }
 
 // Hold says that a lock is held from now until End. Deadline is zero for a lease
-// without a time to live, and fence for one without a fence.
-func Hold(t *Target, key Key, id trace.TraceID, since, deadline time.Time, fence uint64) *Entry {
+// without a time to live.
+func Hold(t *Target, key Key, id trace.TraceID, since, deadline time.Time) *Entry {
 	e := begin(t, key, id, since)
-	e.deadline, e.fence = deadline, fence
+	e.deadline = deadline
 	return e.add()
+}
+
+// Fenced says which fence the lease has. A nil Entry allows it.
+func (e *Entry) Fenced(fence uint64) {
+	if e == nil {
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	e.fence = fence
 }
 
 // Extended says that the lease lasts until deadline now. A nil Entry allows it.
