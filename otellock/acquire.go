@@ -18,6 +18,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 		return true, nil
 	}
 	ctx, op := l.beginAcquire(ctx)
+	op.Key(l.key)
 	err = l.wait(ctx, &op)
 	if err != nil && l.pending {
 		c.locker.cleanup.add(ctx, l, false)
@@ -26,6 +27,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	switch {
 	case err == nil:
 		l.protected = true
+		l.observed.Fenced(l.fence)
 		return true, nil
 	case !c.failClosed && isBackend(err):
 		return true, nil

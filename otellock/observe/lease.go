@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -22,6 +23,7 @@ type Lease struct {
 	renewals atomic.Int64
 	told     atomic.Int32 // of the loss: one of the constants below
 	try      bool
+	live     *live.Entry // on the page of package lockz
 }
 
 // How much has been said of a loss before its release ends.
@@ -70,6 +72,7 @@ func (l *Lease) Expire(ctx context.Context, err error) {
 // what becomes of it is told by [Target.Cleanup].
 func (l *Lease) Drop(ctx context.Context) {
 	if l != nil {
+		l.live.End()
 		add(ctx, l.target.series.observer.held, -1, l.target.series.gauge)
 	}
 }
@@ -85,6 +88,7 @@ func (l *Lease) Abandon(ctx context.Context) {
 // record ends the lease and records how long it was held.
 func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 	s := l.target.series
+	l.live.End()
 	held := l.held(now).Seconds()
 	add(ctx, s.observer.held, -1, s.gauge)
 	record(ctx, s.observer.holdDuration, held, s.hold)

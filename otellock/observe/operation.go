@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -23,6 +24,9 @@ type Acquire struct {
 	wakeUp  WakeUp
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
+	key     live.Key
+	behind  trace.TraceID // of the lock's holder, where that is known
+	live    *live.Entry   // on the page of package lockz, while waiting
 }
 
 // A WakeUp is what made a waiter ask again: a value of lock.wake_up.
@@ -74,6 +78,7 @@ func (a *Acquire) WokenBy(how WakeUp) { a.wakeUp = how }
 func (a *Acquire) Wait() {
 	if !a.waiting {
 		a.waiting = true
+		a.live = a.showWait()
 		add(a.ctx, a.target.series.observer.waiting, 1, a.target.series.gauge)
 	}
 }
@@ -94,6 +99,7 @@ func (a *Acquire) End(err error) *Lease {
 	s := t.series
 	o := s.observer
 	outcome, errorType := a.outcome(err)
+	a.live.Stop(now)
 	if a.waiting {
 		add(a.ctx, o.waiting, -1, s.gauge)
 	}
@@ -122,6 +128,7 @@ func (a *Acquire) End(err error) *Lease {
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
 	l.extended(a.attempt, t.ttl)
+	l.live = a.showHeld(now)
 	return l
 }
 
@@ -215,6 +222,7 @@ func (op *Operation) End(err error) {
 		s.done(op.ctx, outcome)
 		if op.op == opExtend {
 			l.extended(op.start, op.ttl)
+			l.live.Extended(op.start.Add(op.ttl))
 		}
 		return
 	}

@@ -21,11 +21,18 @@ type config struct {
 	backendName string
 	host        string
 	port        int
+	lockz       bool
 }
 
 type option func(*config)
 
 func (o option) apply(c *config) { o(c) }
+
+// WithLockz shows the locks of this Observer on the page of package lockz. The
+// default is false, which keeps no list.
+func WithLockz(shown bool) Option {
+	return option(func(c *config) { c.lockz = shown })
+}
 
 // WithTracerProvider sets the provider of the spans. The default is the global
 // one; nil is ignored.

@@ -61,8 +61,12 @@ func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, told in
 	case told == counted:
 	case told == reported:
 		o.reporter.count(ctx, &f, semconv.LockReportResultSuppressed)
-	case !o.suppressed(&f):
-		o.reporter.deliver(ctx, &f)
+	default:
+		suppressed := o.suppressed(&f)
+		if !suppressed {
+			o.reporter.deliver(ctx, &f)
+		}
+		s.showFailure(&f, suppressed, span)
 	}
 }
 
