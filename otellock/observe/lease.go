@@ -17,6 +17,7 @@ type Lease struct {
 	target   *Target
 	start    time.Duration // when the attempt that was granted began: the lease counts from here
 	granted  time.Duration // when it was; both since the Observer was made
+	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	lost     atomic.Bool   // an extend has found and reported the loss
 	try      bool
@@ -96,6 +97,7 @@ func (l *Lease) loss(errorType string, now time.Time) string {
 
 // extended makes the lease last for ttl from start.
 func (l *Lease) extended(start time.Time, ttl time.Duration) {
+	l.ttl.Store(int64(ttl))
 	l.deadline.Store(int64(l.target.series.observer.since(start) + ttl))
 }
 

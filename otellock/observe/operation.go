@@ -20,6 +20,7 @@ type Acquire struct {
 	waiting bool
 	refused bool
 	retries int
+	ttl     time.Duration
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
 }
@@ -38,10 +39,21 @@ func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
 
 func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try bool) (context.Context, Acquire) {
 	t.series.createLossesOnce(ctx, t.policy())
-	a := Acquire{target: t, try: try, start: time.Now()}
+	a := Acquire{target: t, try: try, ttl: t.ttl, start: time.Now()}
 	a.attempt = a.start
 	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
 	return a.ctx, a
+}
+
+// SetTTL sets the time to live of the lease, where it is not that of the target.
+func (a *Acquire) SetTTL(ttl time.Duration) { a.ttl = ttl }
+
+// SetWait says how long the caller is willing to wait, where the target does not.
+// A sampler does not see it.
+func (a *Acquire) SetWait(wait time.Duration) {
+	if a.span.IsRecording() {
+		a.span.SetAttributes(semconv.LockWaitTimeout(wait.Seconds()))
+	}
 }
 
 // Retry begins an attempt after the first. The lease of an attempt that succeeds
@@ -85,7 +97,7 @@ func (a *Acquire) End(err error) *Lease {
 		a.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(a.retries))
 	}
 	if outcome == backendError {
-		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
+		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, ttl: a.ttl, retries: a.retries, err: err}
 		if a.refused {
 			f.policy = closed
 		}
@@ -99,7 +111,7 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
-	l.extended(a.attempt, t.ttl)
+	l.extended(a.attempt, a.ttl)
 	return l
 }
 
@@ -181,7 +193,7 @@ func (op *Operation) End(err error) {
 		}
 		return
 	}
-	f := failure{target: l.target, op: op.op, try: l.try, outcome: outcome, policy: l.target.policy(), errorType: errorType, held: held, retries: op.retries, err: err}
+	f := failure{target: l.target, op: op.op, try: l.try, outcome: outcome, policy: l.target.policy(), errorType: errorType, ttl: time.Duration(l.ttl.Load()), held: held, retries: op.retries, err: err}
 	if op.op == opExtend {
 		f.policy = closed
 	}
