@@ -48,9 +48,9 @@ func (w *watch) asks(value string) {
 func (w *watch) answered(value string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch server, answer := rueidis.IsRedisErr(err); {
-	case w.ended, value != w.value, err == nil, answer && server.IsNoScript():
-	case answer && server.IsNil():
+	switch answer, ok := rueidis.IsRedisErr(err); {
+	case w.ended, value != w.value, err == nil, ok && answer.IsNoScript():
+	case rueidis.IsRedisNil(err):
 		w.busy = true
 		if !w.try {
 			w.acquire.Wait()
@@ -79,7 +79,7 @@ func (w *watch) reason(err error) error {
 		return observe.ErrContended
 	case w.busy:
 		return rediserror.Classify(err)
-	case w.failed != nil && errors.Is(w.failed, context.DeadlineExceeded): // that of an attempt, not the caller's
+	case errors.Is(w.failed, context.DeadlineExceeded), errors.Is(w.failed, context.Canceled): // by rueidislock, not the caller
 		return &classed{w.failed, semconv.ErrorTypeTimeout.Value.AsString()}
 	case w.failed != nil:
 		return rediserror.Classify(w.failed)
