@@ -19,6 +19,7 @@ type Lease struct {
 	target   *Target
 	start    time.Duration // when the attempt that was granted began: the lease counts from here
 	granted  time.Duration // when it was; both since the Observer was made
+	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	renewals atomic.Int64
 	told     atomic.Int32 // of the loss: one of the constants below
@@ -124,6 +125,7 @@ func (l *Lease) loss(errorType string, now time.Time) string {
 
 // extended makes the lease last for ttl from start.
 func (l *Lease) extended(start time.Time, ttl time.Duration) {
+	l.ttl.Store(int64(ttl))
 	l.deadline.Store(int64(l.target.series.observer.since(start) + ttl))
 }
 
@@ -141,7 +143,7 @@ func (l *Lease) tell(op operation, errorType string) int32 {
 
 // failure describes an operation on the lease that failed.
 func (l *Lease) failure(op operation, errorType string, now time.Time, err error) failure {
-	f := failure{target: l.target, op: op, try: l.try, outcome: releaseError, policy: l.target.policy(), errorType: errorType, held: l.held(now), err: err}
+	f := failure{target: l.target, op: op, try: l.try, outcome: releaseError, policy: l.target.policy(), errorType: errorType, ttl: time.Duration(l.ttl.Load()), held: l.held(now), err: err}
 	if op == opExtend { // it never fails open
 		f.outcome, f.policy = extendError, closed
 	}

@@ -22,6 +22,7 @@ type Acquire struct {
 	refused bool
 	retries int
 	wakeUp  WakeUp
+	ttl     time.Duration
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
 	key     live.Key
@@ -53,17 +54,31 @@ func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
 
 func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try bool) (context.Context, Acquire) {
 	t.series.createLossesOnce(ctx, t.policy())
-	a := Acquire{target: t, try: try, start: time.Now()}
+	a := Acquire{target: t, try: try, ttl: t.ttl, start: time.Now()}
 	a.attempt = a.start
 	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
 	return a.ctx, a
 }
 
+// SetTTL sets the time to live of the lease, where it is not that of the target.
+func (a *Acquire) SetTTL(ttl time.Duration) { a.ttl = ttl }
+
+// SetWait says how long the caller is willing to wait, where the target does not.
+// A sampler does not see it.
+func (a *Acquire) SetWait(wait time.Duration) {
+	if a.span.IsRecording() {
+		a.span.SetAttributes(semconv.LockWaitTimeout(wait.Seconds()))
+	}
+}
+
 // Retry begins an attempt after the first. The lease of an attempt that succeeds
 // counts from the attempt's start.
-func (a *Acquire) Retry() {
+func (a *Acquire) Retry() { a.RetryAt(time.Now()) }
+
+// RetryAt is Retry for an attempt that began at another time than now.
+func (a *Acquire) RetryAt(start time.Time) {
 	a.retries++
-	a.attempt = time.Now()
+	a.attempt = start
 }
 
 // Turn begins the first attempt of a caller that has waited for its turn. The lease
@@ -113,7 +128,7 @@ func (a *Acquire) End(err error) *Lease {
 		}
 	}
 	if outcome == backendError {
-		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
+		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, ttl: a.ttl, retries: a.retries, err: err}
 		if a.refused {
 			f.policy = closed
 		}
@@ -127,7 +142,7 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
-	l.extended(a.attempt, t.ttl)
+	l.extended(a.attempt, a.ttl)
 	l.live = a.showHeld(now)
 	return l
 }

@@ -24,7 +24,8 @@ type failure struct {
 	outcome   outcome
 	policy    policy
 	errorType string
-	at        time.Time     // set by fail
+	at        time.Time // set by fail
+	ttl       time.Duration
 	held      time.Duration // 0 at acquire
 	retries   int
 	err       error // of which only the type is said
@@ -123,7 +124,7 @@ func (f *failure) attributes() []attribute.KeyValue {
 		outcomeAttrs[f.outcome],
 		policyAttrs[f.policy],
 		s.backend,
-		semconv.LockTTL(f.target.ttl.Seconds()),
+		semconv.LockTTL(f.ttl.Seconds()),
 		semconv.LockRetries(f.retries),
 	)
 	if f.op != opAcquire {

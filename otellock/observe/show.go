@@ -43,8 +43,8 @@ func (a *Acquire) showHeld(now time.Time) *live.Entry {
 		return nil
 	}
 	var deadline time.Time
-	if ttl := a.target.ttl; ttl > 0 {
-		deadline = a.attempt.Add(ttl)
+	if a.ttl > 0 {
+		deadline = a.attempt.Add(a.ttl)
 	}
 	return live.Hold(t, a.key, trace.SpanContextFromContext(a.ctx).TraceID(), now, deadline)
 }
