@@ -8,13 +8,11 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	otelsemconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otellock/otellock-go/internal/guard"
 	"github.com/otellock/otellock-go/internal/window"
-	"github.com/otellock/otellock-go/semconv"
 )
 
 // A console is where an operator reads what telemetry could not deliver. It never
@@ -39,17 +37,13 @@ func newConsole(handler slog.Handler) (*console, error) {
 // undelivered prints a lock's warning that the route did not deliver: one a minute
 // for each action and target, whichever the route. Other records are not printed.
 func (c *console) undelivered(route, reason string, record *sdklog.Record) {
-	if s := record.Severity(); s < log.SeverityWarn || s > log.SeverityWarn4 {
+	action, target := warningOf(record)
+	if action == "" || target == "" {
 		return
 	}
-	var action, target, errorType string
-	attrs := []slog.Attr{slog.String("route", route), slog.String("reason", reason)}
+	errorType, attrs := "", []slog.Attr{slog.String("route", route), slog.String("reason", reason)}
 	record.WalkAttributes(func(kv attribute.KeyValue) bool {
 		switch kv.Key {
-		case semconv.LockActionKey:
-			action = kv.Value.String()
-		case semconv.LockTargetKey:
-			target = kv.Value.String()
 		case otelsemconv.ErrorTypeKey:
 			errorType = kv.Value.String()
 		case otelsemconv.ExceptionStacktraceKey, otelsemconv.ExceptionTypeKey, otelsemconv.ExceptionMessageKey, otelsemconv.OTelEventNameKey:
@@ -58,9 +52,6 @@ func (c *console) undelivered(route, reason string, record *sdklog.Record) {
 		attrs = append(attrs, slog.Any(string(kv.Key), kv.Value.AsInterface()))
 		return true
 	})
-	if action == "" || target == "" {
-		return
-	}
 	claim := c.window.Admit(record.ObservedTimestamp(), errorType, action, target)
 	if claim == nil {
 		return

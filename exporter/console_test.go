@@ -168,3 +168,82 @@ func TestAConsoleThatPanicsCostsNothing(t *testing.T) {
 type panicking struct{ slog.Handler }
 
 func (panicking) Enabled(context.Context, slog.Level) bool { panic("no") }
+
+func logRecord(severity log.Severity, observed time.Time) (r log.Record) {
+	r.SetSeverity(severity)
+	r.SetObservedTimestamp(observed)
+	if severity == log.SeverityWarn {
+		r.SetBody(attribute.StringValue("lock backend failed"))
+		r.AddAttributes(attribute.String("lock.action", "backend_error"), attribute.String("lock.target", "projects"))
+	}
+	return r
+}
+
+func TestAWarningThatTheQueueDroppedIsOnTheConsole(t *testing.T) {
+	isolate(t)
+	r := otlptest.Start(t)
+	r.Setenv(t, "http/protobuf")
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "1")
+	t.Setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "4")
+	t.Setenv("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "4")
+	r.Hang()
+	var out buffer
+	tel := setup(t, exporter.WithoutGlobals(), out.option())
+	logger := tel.LoggerProvider().Logger(scope)
+	logger.Emit(t.Context(), logRecord(log.SeverityInfo, time.Now()))
+	r.Wait(t, "an export to hang", func() bool { return len(r.Requests()) == 1 })
+
+	// The application logs on: the queue drops its oldest.
+	logger.Emit(t.Context(), logRecord(log.SeverityWarn, time.Now().Add(-time.Minute)))
+	for range 8 {
+		logger.Emit(t.Context(), logRecord(log.SeverityInfo, time.Now()))
+	}
+	r.Accept()
+	if err := tel.ForceFlush(within(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, `not delivered: lock backend failed`) != 1 || !strings.Contains(got, `reason="the queue was full"`) {
+		t.Errorf("%d records arrived, the console has\n%s", len(r.Logs()), got)
+	}
+	mustShutdown(t, tel)
+}
+
+func TestShutdownSaysWhatAHangingExportHasInHand(t *testing.T) {
+	isolate(t)
+	r := otlptest.Start(t)
+	r.Setenv(t, "http/protobuf")
+	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "1")
+	r.Hang()
+	var out buffer
+	tel := setup(t, exporter.WithoutGlobals(), out.option())
+	tel.LoggerProvider().Logger(scope).Emit(t.Context(), logRecord(log.SeverityWarn, time.Now()))
+	r.Wait(t, "an export to hang", func() bool { return len(r.Requests()) == 1 })
+	if err := tel.Shutdown(within(t, 500*time.Millisecond)); err == nil {
+		t.Error("Shutdown returns no error")
+	}
+	if got := out.String(); strings.Count(got, `not delivered: lock backend failed`) != 1 { // the process ends now
+		t.Errorf("the console has\n%s", got)
+	}
+}
+
+func TestAWarningThatArrivedIsNotOnTheConsole(t *testing.T) {
+	isolate(t)
+	r := otlptest.Start(t)
+	r.Setenv(t, "http/protobuf")
+	var out buffer
+	tel := setup(t, exporter.WithoutGlobals(), out.option())
+	logger := tel.LoggerProvider().Logger(scope)
+	logger.Emit(t.Context(), logRecord(log.SeverityWarn, time.Now().Add(-time.Minute)))
+	for range 3 {
+		if err := tel.ForceFlush(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		logger.Emit(t.Context(), logRecord(log.SeverityInfo, time.Now()))
+	}
+	mustShutdown(t, tel)
+	if got := out.String(); got != "" || len(r.Logs()) != 4 {
+		t.Errorf("%d records arrived, the console has\n%s", len(r.Logs()), got)
+	}
+}

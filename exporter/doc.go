@@ -51,9 +51,8 @@
 // A lock's warning that a destination gave up, after its retries, is printed on
 // standard error with the route and the reason: at most once a minute for each
 // action and target, over all destinations. So an operator reads it also while
-// the Collector is down together with Redis, or where no Collector runs at all. A
-// queue that overflows drops its oldest records before any exporter sees them:
-// those are not printed.
+// the Collector is down together with Redis, or where no Collector runs at all.
+// What a full queue drops is printed as well, and what Shutdown gives up.
 //
 // That the first export of a signal fails is printed once, with the host and a
 // hint. Later failures go to [otel.SetErrorHandler] only. [WithConsole] prints

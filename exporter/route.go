@@ -29,6 +29,7 @@ type route struct {
 	host    string // where the receiver is known
 	life    context.Context
 	console *console
+	pending pending // of logs
 	tried   atomic.Bool
 }
 
@@ -138,15 +139,21 @@ type routedLogExporter struct {
 }
 
 func (e routedLogExporter) Export(ctx context.Context, records []sdklog.Record) error {
+	e.lost("the queue was full", e.pending.overtaken(records))
 	ctx, release := bounded(ctx, e.life)
 	defer release()
 	err := e.Exporter.Export(ctx, records)
+	e.pending.exported(records)
 	if reason := e.exported(err); err != nil {
-		for i := range records {
-			e.console.undelivered(e.name, reason, &records[i])
-		}
+		e.lost(reason, records)
 	}
 	return err
+}
+
+func (r *route) lost(reason string, records []sdklog.Record) {
+	for i := range records {
+		r.console.undelivered(r.name, reason, &records[i])
+	}
 }
 
 // A watchedProcessor tells the console of a record that a destination refused.

@@ -115,6 +115,7 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	}
 
 	tracers, loggers := sdktrace.NewTracerProvider(traceOptions...), sdklog.NewLoggerProvider(logOptions...)
+	t.logRoute = b.logRoute
 	t.tracers, t.meters, t.loggers = tracers, b.metrics, loggers
 	t.traces, t.metrics, t.logs = signal{tracers, spans}, signal{b.metrics, nil}, signal{loggers, nil}
 	if t.throttle != nil {

@@ -42,10 +42,12 @@ var (
 // builder is what sinks are opened with.
 type builder struct {
 	config
-	life    context.Context // ends with Telemetry.Shutdown
-	out     *console
-	metrics *sdkmetric.MeterProvider
-	opened  []processor // shut down again when Setup fails
+	life context.Context // ends with Telemetry.Shutdown
+	out  *console
+	// logRoute is that of OTEL_LOGS_EXPORTER, nil where it is none.
+	logRoute *route
+	metrics  *sdkmetric.MeterProvider
+	opened   []processor // shut down again when Setup fails
 }
 
 // open adds what the sinks open to the processors given by options.
@@ -109,7 +111,8 @@ func openLogExporter(ctx context.Context, b *builder) (sdklog.Processor, error) 
 	if err != nil || autoexport.IsNoneLogExporter(e) {
 		return nil, err // behind a batch processor, none would say that it is enabled
 	}
-	return sdklog.NewBatchProcessor(routedLogExporter{e, b.newRoute("LOGS")}), nil
+	b.logRoute = b.newRoute("LOGS")
+	return pendingProcessor{sdklog.NewBatchProcessor(routedLogExporter{e, b.logRoute}), &b.logRoute.pending}, nil
 }
 
 func openSpanExporter(ctx context.Context, b *builder) (sdktrace.SpanProcessor, error) {

@@ -30,6 +30,7 @@ type Telemetry struct {
 	loggers    log.LoggerProvider
 	propagator propagation.TextMapPropagator
 	throttle   *throttle.Processor // nil when log records go nowhere
+	logRoute   *route              // nil without an exporter of log records
 
 	traces, metrics, logs signal                  // empty with OTEL_SDK_DISABLED
 	end                   context.CancelCauseFunc // ends exports that are under way
@@ -106,11 +107,21 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 		}
 	}
 	if t.logs.provider != nil {
-		t.stopErr = inOrder(ctx, t.logs.shutdown, t.traces.shutdown, t.metrics.shutdown)
+		t.stopErr = inOrder(ctx, t.shutdownLogs, t.traces.shutdown, t.metrics.shutdown)
 		t.end(errShutDown)
 	}
 	close(t.stopped)
 	return t.stopErr
+}
+
+// shutdownLogs tells the console of the warnings that an export still has in hand
+// when the time is over, or the process could end before it does.
+func (t *Telemetry) shutdownLogs(ctx context.Context) error {
+	err := t.logs.shutdown(ctx)
+	if r := t.logRoute; r != nil {
+		r.lost("shut down before the receiver answered", r.pending.all())
+	}
+	return err
 }
 
 // inOrder runs the same step of all signals: logs beside traces, metrics after
@@ -120,8 +131,7 @@ func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) er
 	first := func(ctx context.Context) error {
 		defer close(logged)
 		if deadline, ok := ctx.Deadline(); ok {
-			// What is given up must still get to the console: the process may end
-			// with this call.
+			// What is given up must still get to the console.
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
 			defer cancel()
