@@ -20,9 +20,9 @@ import (
 type Config struct {
 	// ClientConfig has the HTTP client's settings. Its endpoint is refused: a DSN
 	// names one.
-	confighttp.ClientConfig `mapstructure:",squash"`
-	QueueConfig             configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
-	RetryConfig             configretry.BackOffConfig                                `mapstructure:"retry_on_failure"`
+	ClientConfig confighttp.ClientConfig                                  `mapstructure:",squash"`
+	QueueConfig  configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+	RetryConfig  configretry.BackOffConfig                                `mapstructure:"retry_on_failure"`
 
 	// DSN is the project of every service that DSNs does not name. Without it
 	// their records are dropped and counted.
@@ -62,10 +62,10 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("dsns: %q: %w", service, err))
 		}
 	}
-	if c.Endpoint != "" {
+	if c.ClientConfig.Endpoint != "" {
 		errs = append(errs, errors.New("endpoint: has no effect, the DSN names the host"))
 	}
-	if c.Timeout < 0 {
+	if c.ClientConfig.Timeout < 0 {
 		errs = append(errs, errors.New("timeout: must not be negative"))
 	}
 	if c.Cap < 0 {

@@ -74,7 +74,7 @@ func newSentryIssueExporter(c *Config, set exporter.Settings) (*sentryIssueExpor
 }
 
 func (e *sentryIssueExporter) start(ctx context.Context, host component.Host) error {
-	client, err := e.config.ToClient(ctx, host.GetExtensions(), e.set)
+	client, err := e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.set)
 	if err != nil {
 		return err
 	}
