@@ -123,10 +123,7 @@ func (e *sentryIssueExporter) pushLogs(ctx context.Context, ld plog.Logs) error 
 					again.add(rl, sl, r)
 					continue
 				}
-				record := read(sl.Scope(), r)
-				event := origin.New(&record)
-				event.EventID = id.of(sl.Scope(), r)
-				err := e.send(ctx, p, event)
+				err := e.send(ctx, p, mapped(origin, &id, sl, r))
 				if refused := (*refusal)(nil); errors.As(err, &refused) {
 					refusals = append(refusals, err)
 				} else if err != nil {
@@ -143,6 +140,14 @@ func (e *sentryIssueExporter) pushLogs(ctx context.Context, ld plog.Logs) error 
 		return consumererror.NewPermanent(refusals[0])
 	}
 	return nil
+}
+
+// mapped returns the event of a record.
+func mapped(origin *sentryissue.Origin, id *identity, sl plog.ScopeLogs, r plog.LogRecord) *sentryissue.Event {
+	record := read(sl.Scope(), r)
+	event := origin.New(&record)
+	event.EventID = id.of(sl.Scope(), r)
+	return event
 }
 
 // send makes one attempt, and counts what will not be tried again.

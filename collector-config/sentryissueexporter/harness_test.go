@@ -24,6 +24,8 @@ import (
 	"github.com/otellock/otellock-go/collector-config/sentryissueexporter/internal/metadatatest"
 )
 
+var noQueue = configoptional.None[exporterhelper.QueueBatchConfig]()
+
 // A harness is the exporter as the Collector runs it, with what it says.
 type harness struct {
 	exporter.Logs
@@ -38,7 +40,7 @@ func newHarness(t *testing.T, dsn string, change func(*Config)) *harness {
 	t.Helper()
 	cfg := createDefaultConfig().(*Config)
 	cfg.DSN = configopaque.String(dsn)
-	cfg.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+	cfg.QueueConfig = noQueue
 	cfg.RetryConfig.InitialInterval, cfg.RetryConfig.MaxInterval = time.Millisecond, 10*time.Millisecond
 	if change != nil {
 		change(cfg)
