@@ -18,6 +18,7 @@ func (e *Event) Envelope(dsn *sentry.Dsn, sdk sentry.SdkInfo, now time.Time) ([]
 		e.Timestamp = now
 	}
 	e.In(nil).ApplyToEvent(e.Event, nil, nil)
+	e.MakeSerializationSafe() // leaves out a user who is nobody
 	payload, err := json.Marshal(e.Event)
 	if err != nil {
 		return nil, err
