@@ -24,7 +24,7 @@ const (
 func pagingCollector(t *testing.T, interval string) (c *collector, pager, raw *otlptest.Receiver) {
 	t.Helper()
 	pager, raw = otlptest.Start(t), otlptest.Start(t)
-	c = startCollector(t, []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, map[string]string{
+	c = startCollector(t, []string{"base", "gateway", "paging", "output-sentry-otlp", "output-grafana", "output-prometheus"}, map[string]string{
 		"COLLECTOR_PAGING_INTERVAL": interval,
 		"SENTRY_OTLP_ENDPOINT":      pager.Endpoint(), "SENTRY_PUBLIC_KEY": "0123456789abcdef",
 		"TEMPO_OTLP_ENDPOINT": raw.Endpoint(), "LOKI_OTLP_ENDPOINT": raw.Endpoint() + "/otlp",

@@ -26,8 +26,9 @@ var stages = []stage{
 	{"agent without a gateway", []string{"base", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
 	{"gateway to Grafana, Prometheus scrapes", []string{"base", "gateway", "output-grafana", "output-prometheus"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to Grafana, Mimir is pushed to", []string{"base", "gateway", "output-grafana", "output-mimir"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT", "METRICS_OTLP_ENDPOINT"}},
-	{"gateway to Sentry", []string{"base", "gateway", "paging", "output-sentry", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY"}},
-	{"gateway to Sentry and Grafana", []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY", "TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
+	{"gateway to Sentry", []string{"base", "gateway", "paging", "output-sentry", "output-sentry-otlp", "output-prometheus"}, []string{"SENTRY_DSN", "SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY"}},
+	{"gateway to Sentry and Grafana", []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, []string{"SENTRY_DSN", "TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
+	{"gateway for Appwrite", []string{"base", "gateway", "appwrite", "output-grafana", "output-prometheus"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to any backend", []string{"base", "gateway", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
 	{"gateway to AppSignal", []string{"base", "gateway", "output-appsignal"}, []string{"APPSIGNAL_ENDPOINT", "APPSIGNAL_PUSH_API_KEY"}},
 }
@@ -36,6 +37,9 @@ func (s stage) env(endpoint, grpc string) map[string]string {
 	env := map[string]string{}
 	for _, name := range s.required {
 		env[name] = "none"
+		if name == "SENTRY_DSN" {
+			env[name] = "https://0123456789abcdef@sentry.invalid/1"
+		}
 		if strings.HasSuffix(name, "_ENDPOINT") {
 			env[name] = endpoint
 		}
@@ -78,6 +82,7 @@ func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing
 		"TEMPO_OTLP_ENDPOINT":        "exporters::otlp_http/tempo:",
 		"LOKI_OTLP_ENDPOINT":         "exporters::otlp_http/loki:",
 		"METRICS_OTLP_ENDPOINT":      "exporters::otlp_http/mimir:",
+		"SENTRY_DSN":                 "exporters::sentryissue: dsn:",
 		"SENTRY_OTLP_ENDPOINT":       "exporters::otlp_http/sentry:",
 		"SENTRY_PUBLIC_KEY":          "SENTRY_PUBLIC_KEY_is_required:",
 		"BACKEND_OTLP_ENDPOINT":      "exporters::otlp_http/backend:",

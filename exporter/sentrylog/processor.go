@@ -23,7 +23,7 @@ import (
 type Processor struct {
 	config  config
 	project sentryissue.Project
-	quota   quota
+	quota   *sentryissue.Quota
 	account *account
 	client  *sentry.Client
 	queue   *queue // nil where the application's client sends
@@ -65,8 +65,7 @@ func New(dsn string, opts ...Option) (*Processor, error) {
 		project = &sentry.Dsn{}
 	}
 
-	p := &Processor{config: c, client: c.client}
-	p.quota.limits = [...]int{sentryissue.Other: c.events, sentryissue.LostLease: c.lostLeases, sentryissue.Summary: c.events}
+	p := &Processor{config: c, client: c.client, quota: sentryissue.NewQuota(c.events, c.lostLeases)}
 	if p.account, err = newAccount(c.meterProvider, project.GetHost(), project.GetPort()); err != nil {
 		return nil, fmt.Errorf("sentrylog: the metric of what was sent: %w", err)
 	}
@@ -120,7 +119,7 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 	who = "a hook of the client"
 	e := p.event(ctx, record)
 	own := unsent{occurrences: e.Occurrences, since: e.Timestamp}
-	if !p.quota.admit(e.Class, time.Now()) {
+	if !p.quota.Admit(e.Class, time.Now()) {
 		own.cut = 1
 		p.account.end(ctx, failCap, own)
 		return nil
