@@ -24,7 +24,7 @@ import (
 type Processor struct {
 	config  config
 	project sentryissue.Project
-	quota   quota
+	quota   *sentryissue.Quota
 	account *account
 	client  *sentry.Client
 	queue   *queue // nil where the application's client sends
@@ -66,8 +66,7 @@ func New(dsn string, opts ...Option) (*Processor, error) {
 		project = &sentry.Dsn{}
 	}
 
-	p := &Processor{config: c, client: c.client}
-	p.quota.limits = [...]int{sentryissue.Other: c.events, sentryissue.LostLease: c.lostLeases, sentryissue.Summary: c.events}
+	p := &Processor{config: c, client: c.client, quota: sentryissue.NewQuota(c.events, c.lostLeases)}
 	if p.account, err = newAccount(c.meterProvider, project.GetHost(), project.GetPort()); err != nil {
 		return nil, fmt.Errorf("sentrylog: the metric of what was sent: %w", err)
 	}
@@ -122,7 +121,7 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 	e := p.event(ctx, record)
 	lost := p.lost(record)
 	own := unsent{occurrences: e.Occurrences, since: e.Timestamp}
-	if !p.quota.admit(e.Class, time.Now()) {
+	if !p.quota.Admit(e.Class, time.Now()) {
 		own.cut = 1
 		p.account.end(ctx, failCap, own)
 		lost(failCap)

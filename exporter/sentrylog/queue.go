@@ -163,7 +163,7 @@ func (q *queue) close(ctx context.Context) error {
 	q.closed = true
 	q.mu.Unlock()
 	reason, err := failRateLimited, error(nil)
-	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.remaining() < time.Until(deadline) {
+	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.Remaining() < time.Until(deadline) {
 		if err = q.flush(ctx); err != nil {
 			reason = classify(err)
 		}

@@ -1,4 +1,4 @@
-package sentrylog
+package sentryissue
 
 import (
 	"math"
@@ -9,28 +9,33 @@ import (
 	"time"
 )
 
-// limits remembers until when Sentry wants no events. One goroutine notes.
-type limits struct{ until atomic.Pointer[time.Time] }
+// Limits remembers until when a Sentry wants no events. The zero value knows of
+// no limit. Its methods are safe for concurrent use.
+type Limits struct{ until atomic.Pointer[time.Time] }
 
-func (l *limits) remaining() time.Duration {
+// Remaining returns how long Sentry wants nothing yet: 0 or less when it does.
+func (l *Limits) Remaining() time.Duration {
 	if until := l.until.Load(); until != nil {
 		return time.Until(*until)
 	}
 	return 0
 }
 
-// note reads an answer. Sentry announces limits on answers of 200 as well. A 429
+// Note reads an answer. Sentry announces limits on answers of 200 as well. A 429
 // that names no time holds events back for a minute.
-func (l *limits) note(resp *http.Response) {
+func (l *Limits) Note(resp *http.Response) {
 	wait, told := errorLimit(resp.Header.Get("X-Sentry-Rate-Limits"))
 	if !told && resp.StatusCode == http.StatusTooManyRequests {
-		if wait, told = retryAfter(resp.Header.Get("Retry-After")); !told {
+		if wait, told = RetryAfter(resp); !told {
 			wait = time.Minute
 		}
 	}
-	if wait > l.remaining() {
-		until := time.Now().Add(wait)
-		l.until.Store(&until)
+	until := time.Now().Add(wait)
+	for wait > 0 {
+		known := l.until.Load()
+		if known != nil && !until.After(*known) || l.until.CompareAndSwap(known, &until) {
+			return
+		}
 	}
 }
 
@@ -56,8 +61,9 @@ func errorLimit(header string) (wait time.Duration, told bool) {
 	return wait, told
 }
 
-// retryAfter reads seconds or an HTTP date.
-func retryAfter(header string) (wait time.Duration, told bool) {
+// RetryAfter reads the header of that name, seconds or an HTTP date.
+func RetryAfter(resp *http.Response) (wait time.Duration, told bool) {
+	header := resp.Header.Get("Retry-After")
 	if d, ok := parseSeconds(header); ok {
 		return d, true
 	}
