@@ -14,6 +14,7 @@ require (
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor v0.161.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor v0.161.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor v0.161.0
+	github.com/otellock/otellock-go/collector-config/lockthrottleprocessor v0.1.0
 	github.com/otellock/otellock-go/collector-config/sentryissueexporter v0.1.0
 	go.opentelemetry.io/collector/component v1.67.0
 	go.opentelemetry.io/collector/confmap v1.67.0
@@ -304,6 +305,8 @@ require (
 )
 
 replace github.com/otellock/otellock-go/collector-config/sentryissueexporter v0.1.0 => ../sentryissueexporter
+
+replace github.com/otellock/otellock-go/collector-config/lockthrottleprocessor v0.1.0 => ../lockthrottleprocessor
 
 replace github.com/otellock/otellock-go => ../..
 

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"github.com/otellock/otellock-go/internal/otlptest"
 )
 
@@ -55,7 +53,7 @@ func fakeSentry(t *testing.T, receiver *otlptest.Receiver) *httptest.Server {
 
 func newSentryExporter(t *testing.T, env map[string]string) *collector {
 	t.Helper()
-	return newCollector(t, []string{"base", "gateway", "paging", "output-sentry-exporter"}, env)
+	return newCollector(t, []string{"base", "gateway", "paging", "output-sentry-exporter", "output-prometheus"}, env)
 }
 
 func TestTheContribSentryExporterSendsAServiceToItsProject(t *testing.T) {
@@ -66,7 +64,7 @@ func TestTheContribSentryExporterSendsAServiceToItsProject(t *testing.T) {
 
 	s := newSender(t, c.http, instance(0)...)
 	ctx, span := s.spans.Tracer("app").Start(t.Context(), "request")
-	s.logs.Logger("lib").Emit(ctx, warning(attribute.Int(mergedRecords, 3)))
+	s.logs.Logger("lib").Emit(ctx, warning())
 	span.End()
 	eventually(t, 20*time.Second, "a span and a record have come", func() error {
 		if len(sentry.Spans()) != 1 || len(sentry.Logs()) != 1 {
