@@ -80,5 +80,8 @@ replace (
 	github.com/otellock/otellock-go/internal/redistest => ../redistest
 	github.com/otellock/otellock-go/internal/semconvregistry => ../semconvregistry
 	github.com/otellock/otellock-go/internal/sentryissue => ../sentryissue
+	github.com/otellock/otellock-go/otellock/otelredislock => ../../otellock/otelredislock
+	github.com/otellock/otellock-go/otellock/otelredsync => ../../otellock/otelredsync
+	github.com/otellock/otellock-go/otellock/otelrueidislock => ../../otellock/otelrueidislock
 	github.com/otellock/otellock-go/otellock/redisbackend => ../../otellock/redisbackend
 )

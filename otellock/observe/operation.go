@@ -58,9 +58,12 @@ func (a *Acquire) SetWait(wait time.Duration) {
 
 // Retry begins an attempt after the first. The lease of an attempt that succeeds
 // counts from the attempt's start.
-func (a *Acquire) Retry() {
+func (a *Acquire) Retry() { a.RetryAt(time.Now()) }
+
+// RetryAt is Retry for an attempt that began at another time than now.
+func (a *Acquire) RetryAt(start time.Time) {
 	a.retries++
-	a.attempt = time.Now()
+	a.attempt = start
 }
 
 // Wait says that the lock was found busy and the caller waits for it, until End.
