@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	v3 "go.etcd.io/etcd/client/v3"
 	peer "go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/otellock/otellock-go/internal/etcdtest"
 	"github.com/otellock/otellock-go/internal/locktest"
@@ -159,28 +162,80 @@ func TestABusyMutexIsSkippedByTryLockAndCanceledByTheEndOfTheWait(t *testing.T) 
 	}
 }
 
-func TestAServerThatIsGoneIsUnavailable(t *testing.T) {
+// A client of etcd waits for a server that is gone, until the context ends.
+func TestAServerThatIsGoneIsATimeoutAtTheDeadline(t *testing.T) {
 	own := etcdtest.Start(t)
 	w := newWorld(t, own.Addr)
-	m, busy := w.mutex(w.session()), w.mutex(w.session())
-	must(t, m.Lock(t.Context()))
+	s := w.session()
+	m, e, busy := w.mutex(s), w.locks.NewElection(s, prefix(t)+"-election"), w.mutex(s)
+	must(t, m.Lock(t.Context()), e.Campaign(t.Context(), "me"))
 	own.Stop()
-	if err := busy.TryLock(t.Context()); err == nil {
-		t.Error("TryLock without a server has succeeded")
-	}
-	if err := m.Unlock(t.Context()); err == nil {
-		t.Error("Unlock without a server has succeeded")
+	for what, f := range map[string]func(context.Context) error{
+		"TryLock": busy.TryLock, "Lock": busy.Lock, "Unlock": m.Unlock, "Resign": e.Resign,
+		"Campaign": func(ctx context.Context) error { return w.locks.NewElection(s, prefix(t)).Campaign(ctx, "you") },
+	} {
+		if err := f(within(t, 50*time.Millisecond)); err != context.DeadlineExceeded {
+			t.Errorf("%s without a server = %v", what, err)
+		}
 	}
 	w.counted(map[locktest.Attempt]int64{
-		{"acquire", "acquired", "", ""}:                       1,
-		{"acquire", "backend_error", "UNAVAILABLE", "closed"}: 1,
-		{"release", "release_error", "UNAVAILABLE", "closed"}: 1,
+		{"acquire", "acquired", "", ""}:                   2,
+		{"acquire", "backend_error", "timeout", "closed"}: 3,
+		{"release", "release_error", "timeout", "closed"}: 2,
 	})
 	w.held(0)
-	if n := len(w.tel.Warnings()); n != 2 {
-		t.Errorf("%d warnings, want 2", n)
+	locktest.Eventually(t, "each failure is warned of", func() bool { return len(w.tel.Warnings()) == 5 })
+}
+
+func TestWhatEtcdAnswersHasAnErrorType(t *testing.T) {
+	for errorType, answer := range map[string]error{
+		"UNAVAILABLE": rpctypes.ErrNoLeader,
+		"timeout":     status.Error(codes.DeadlineExceeded, "of the server's own"),
+		"NOPERM":      rpctypes.ErrPermissionDenied,
+		"NOAUTH":      rpctypes.ErrInvalidAuthToken,
+		"_OTHER":      rpctypes.ErrLeaseNotFound, // the session has expired before
+	} {
+		t.Run(errorType, func(t *testing.T) {
+			w := newWorld(t, server.Addr)
+			s := w.session()
+			m, other := w.mutex(s), w.mutex(s)
+			must(t, m.Lock(t.Context()))
+			w.client.KV = failing{w.client.KV, answer}
+			for what, f := range map[string]func(context.Context) error{"TryLock": other.TryLock, "Lock": other.Lock, "Unlock": m.Unlock} {
+				if err := f(t.Context()); err != answer {
+					t.Errorf("%s = %v, want etcd's own error", what, err)
+				}
+			}
+			w.counted(map[locktest.Attempt]int64{
+				{"acquire", "acquired", "", ""}:                   1,
+				{"acquire", "backend_error", errorType, "closed"}: 2,
+				{"release", "release_error", errorType, "closed"}: 1,
+			})
+		})
 	}
 }
+
+// failing is a KV that answers what it is told.
+type failing struct {
+	v3.KV
+	err error
+}
+
+func (f failing) Delete(context.Context, string, ...v3.OpOption) (*v3.DeleteResponse, error) {
+	return nil, f.err
+}
+
+func (f failing) Txn(ctx context.Context) v3.Txn { return failingTxn{f.KV.Txn(ctx), f.err} }
+
+type failingTxn struct {
+	v3.Txn
+	err error
+}
+
+func (f failingTxn) If(...v3.Cmp) v3.Txn              { return f }
+func (f failingTxn) Then(...v3.Op) v3.Txn             { return f }
+func (f failingTxn) Else(...v3.Op) v3.Txn             { return f }
+func (f failingTxn) Commit() (*v3.TxnResponse, error) { return nil, f.err }
 
 func TestAServerThatDoesNotAnswerBeforeTheDeadlineIsATimeoutAndNoCancellation(t *testing.T) {
 	hung := newWire(t, server.Addr)
@@ -333,14 +388,14 @@ func TestNoPrefixAndNoKeyIsEverEmitted(t *testing.T) {
 	s := w.session()
 	var keys []string
 	for _, pfx := range []string{"/locks/projects/" + mark, "/undeclared/" + mark, mark, mark + ":" + mark} {
-		m, e := w.locks.NewMutex(s, pfx), w.locks.NewElection(s, pfx+"/election")
+		m, e := w.locks.NewMutex(s, pfx), w.locks.NewElection(s, pfx+"-election")
 		must(t, m.Lock(t.Context()), e.Campaign(t.Context(), mark), m.Unlock(t.Context()))
 		must(t, m.Lock(t.Context()))
 		keys = append(keys, m.Key())
 	}
 	own.Stop()
 	for _, pfx := range []string{"/locks/projects/" + mark, "/undeclared/" + mark} {
-		if err := w.locks.NewMutex(s, pfx).TryLock(t.Context()); err == nil {
+		if err := w.locks.NewMutex(s, pfx).TryLock(within(t, 50*time.Millisecond)); err == nil {
 			t.Error("TryLock without a server has succeeded")
 		}
 	}
@@ -384,7 +439,7 @@ func TestThePackagesOwnFunctionsUseTheDefault(t *testing.T) {
 func TestUnwrapGivesEtcdsOwn(t *testing.T) {
 	w := newWorld(t, server.Addr)
 	s := w.session()
-	m, e := w.mutex(s), w.locks.NewElection(s, prefix(t)+"/election")
+	m, e := w.mutex(s), w.locks.NewElection(s, prefix(t)+"-election")
 	must(t, m.Lock(t.Context()), e.Campaign(t.Context(), "me"))
 	var own *peer.Mutex = m.Unwrap()
 	var election *peer.Election = e.Unwrap()
