@@ -68,9 +68,9 @@ func (e *Election) Proclaim(ctx context.Context, val string) error {
 
 // Resign calls etcd's Resign: released, or a release that failed. It emits nothing
 // where there is nothing to resign from.
-func (e *Election) Resign(ctx context.Context) error {
+func (e *Election) Resign(ctx context.Context) (err error) {
 	ctx, release := e.take().Release(ctx)
-	err := e.etcdElection.Resign(ctx)
+	err = e.etcdElection.Resign(ctx)
 	release.End(e.classify(nil, err, nil))
 	return err
 }

@@ -49,7 +49,7 @@ var pipelines = map[string]func() pipeline{
 		return pipeline{
 			sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(hook{})),
 			sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
-			logsTo(func() { <-time.After(2 * time.Second) }),
+			logsTo(func() { <-time.After(200 * time.Millisecond) }),
 		}
 	},
 }
