@@ -31,9 +31,9 @@ func (o *Observer) declare() error {
 
 // KeyTarget returns the Target of a key: the first of those declared by
 // [WithTarget] whose pattern matches, else one with derived names, the last resort
-// for keys that are made elsewhere. There every segment between colons that is not
-// a plain lower-case word becomes '*', and so does the last; the last word is the
-// target. A word is a word even where it is an id (lock:user:alice:settings names
+// for keys that are made elsewhere. There every segment between colons (slashes in a
+// key without a colon) that is not a plain lower-case word becomes '*', and so does
+// the last; the last word is the target. A word is a word even where it is an id (lock:user:alice:settings names
 // alice), so declare the target wherever that is possible. At most 200 derived
 // patterns are kept apart, the rest are "_OTHER".
 func (o *Observer) KeyTarget(key string, opts ...LockOption) *Target {

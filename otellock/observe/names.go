@@ -57,13 +57,21 @@ func printable(s string) bool {
 }
 
 // derive makes a pattern and a target name of a key that nobody declared: every
-// segment that is not a plain lower-case word is a star, and so is the last. It
-// appends the pattern to buf; the name is a part of the key.
+// segment that is not a plain lower-case word is a star, and so is the last. A key
+// without a colon is a path. It appends the pattern to buf; the name is a part of
+// the key.
 func derive(buf []byte, key string) (name string, pattern []byte) {
 	const maxSegments = 8
 	name = other
+	separator := ":"
+	if !strings.Contains(key, ":") {
+		separator = "/"
+		if rest, rooted := strings.CutPrefix(key, "/"); rooted {
+			buf, key = append(buf, '/'), rest
+		}
+	}
 	for range maxSegments - 1 {
-		segment, rest, more := strings.Cut(key, ":")
+		segment, rest, more := strings.Cut(key, separator)
 		if !more {
 			break
 		}
@@ -73,7 +81,7 @@ func derive(buf []byte, key string) (name string, pattern []byte) {
 		} else {
 			buf = append(buf, '*')
 		}
-		buf = append(buf, ':')
+		buf = append(buf, separator...)
 		key = rest
 	}
 	return name, append(buf, '*')
