@@ -3,8 +3,6 @@ package otellock
 import (
 	"context"
 	"errors"
-	"fmt"
-	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/otellock/otellock-go/otellock/observe"
@@ -20,6 +18,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 		return true, nil
 	}
 	ctx, op := l.beginAcquire(ctx)
+	op.Key(l.key)
 	err = l.wait(ctx, &op)
 	if err != nil && l.pending {
 		c.locker.cleanup.add(ctx, l, false)
@@ -28,6 +27,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	switch {
 	case err == nil:
 		l.protected = true
+		l.observed.Fenced(l.fence)
 		return true, nil
 	case !c.failClosed && isBackend(err):
 		return true, nil
@@ -61,7 +61,8 @@ func (l *lease) beginAcquire(ctx context.Context) (context.Context, observe.Acqu
 	return l.config.observed.Acquire(ctx)
 }
 
-// wait makes attempts until one of them decides, or the wait is over.
+// wait makes attempts until one of them decides, or the wait is over. It waits for
+// its turn before each: whoever came before asks first.
 //
 // An attempt that was never answered may still land. The next one has the same
 // token, and finds it. After an answer the token is not asked for again: the next
@@ -74,83 +75,75 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 	if heldBy(l.outer, c.locker, l.key) {
 		return ErrContended
 	}
-	limit := c.wait
-	if l.try { // it waits for nothing but a connection
-		limit = min(limit, c.attemptTimeout)
+	if c.locker.breakers.isOpen(l.key) {
+		return l.newError("acquire", typeBreaker, ErrBackend, errBreakerOpen)
 	}
 	l.token = c.newValue(ctx)
-	w := waiter{lease: l, op: op, silent: start}
+	w := newWaiter(l, op, start)
+	defer w.leave()
 	for retries := 0; ; retries++ {
+		if err := w.turn(ctx); err != nil {
+			return err
+		}
+		w.begin(retries)
 		a := w.attempt(ctx, retries > 0)
-		if a.err == nil && a.granted {
+		if a.err == nil && a.grant.Acquired {
 			l.startAt(a)
+			w.granted()
 			return nil
 		}
 		l.pending = l.pending || mayHold(a.class)
 		end, final := w.judge(ctx, a)
-		left := limit - a.at.Sub(start)
-		if final || left <= 0 {
+		if final || a.at.Sub(start) >= w.limit {
 			return end
 		}
 		if !unanswered(a.class) {
 			l.renewToken(ctx)
 		}
-		op.Wait()
-		delay := c.backoff(retries)
-		if w.unsent { // waiting for a connection was a pause
-			delay = min(delay, c.backoffBase)
-		}
-		if err := pause(ctx, min(left, delay)); err != nil {
-			return l.newError("acquire", "canceled", err, causeOf(ctx))
-		}
-		switch now := time.Now(); {
-		case !w.unsent:
-			w.silent = now
-		case now.Sub(w.silent) < c.attemptTimeout:
-		case w.busy && !w.absorbed:
-			w.absorbed, w.silent = true, now
-		default:
-			return w.failed
-		}
-		op.Retry()
+		w.rest(a, retries)
 	}
-}
-
-// A waiter knows what the attempts of one acquire have met so far.
-type waiter struct {
-	lease    *lease
-	op       *observe.Acquire
-	busy     bool      // the lock was: a live holder was there a moment ago
-	absorbed bool      // one failure since then
-	unsent   bool      // the last attempt found no connection
-	failed   error     // of the last attempt that failed
-	silent   time.Time // since when nobody was answered, while there is no connection
 }
 
 // An attempt is one call of the backend to take the lock.
 type attempt struct {
 	sent, at time.Time // its begin and its end
-	granted  bool
-	fence    uint64
-	held     Held // who has the key, where it was not granted
+	timeout  time.Duration
+	grant    Grant
 	cut      bool // it had less than the attempt timeout, for the caller's deadline
 	err      error
 	class    string // of err
+}
+
+// provesFor reports whether a failure says as much to another waiter as an attempt
+// of its own would. Silence does only if it was no shorter than the other's timeout.
+func (a attempt) provesFor(w *waiter) bool {
+	return a.class != typeTimeout && a.class != typePool || w.lease.config.attemptTimeout <= a.timeout
 }
 
 var errLateGrant = errors.New("the grant arrived after its time to live had passed")
 
 func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	l, now := w.lease, time.Now()
-	whole := l.config.attemptTimeout - now.Sub(w.silent)
+	c := l.config
+	if c.locker.breakers.isOpen(l.key) {
+		return attempt{sent: now, at: now, err: errBreakerOpen, class: typeBreaker}
+	}
+	whole := c.attemptTimeout - now.Sub(w.silent)
 	timeout := budget(ctx, now, whole)
-	grant, err := l.config.locker.call(ctx, "acquire", Claim{Key: l.key, Token: l.token, TTL: l.config.ttl, Again: again, Fence: l.config.fencing}, timeout)
-	a := attempt{sent: now, at: time.Now(), granted: grant.Acquired, fence: grant.Fence, held: grant.Held, cut: timeout < whole, err: err}
+	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
+	if !l.try && c.locker.notifier != nil {
+		claim.Waiter = w.queue
+	}
+	grant, err := c.locker.call(ctx, "acquire", claim, timeout)
+	a := attempt{sent: now, at: time.Now(), timeout: timeout, grant: grant, cut: timeout < whole, err: err}
 	switch {
 	case err != nil:
 		a.class = observe.ErrorType(err)
-	case a.granted && a.at.Sub(a.sent) >= l.config.ttl:
+	case a.grant.Acquired && a.at.Sub(a.sent) >= c.ttl:
 		a.err, a.class = errLateGrant, typeTimeout
+	}
+	if err != nil && a.class == typeTimeout && timeout >= c.attemptTimeout {
+		c.locker.breakers.unanswered(l.key, c.attemptTimeout)
 	}
 	return a
 }
@@ -160,33 +153,26 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 //
 //	busy                                     wait; ErrContended at the end, or at once for a try
 //	failed, and the caller's context is over its error: canceled, or a failure if nobody ever answered
+//	breaker open after busy                  wait for the probe
 //	no connection, nothing was sent          again, for one attempt timeout after anybody's last answer
 //	cut short after busy                     wait: no evidence against the backend
 //	failed for the first time after busy     wait: a live holder was there a moment ago
-//	failed                                   ErrBackend
+//	failed                                   ErrBackend, for the other waiters too
 func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
-	l := w.lease
+	l, q := w.lease, w.queue
 	c := l.config
 	w.unsent = false
 	if a.err == nil {
-		w.busy = true
-		l.meet(a.held, w.op)
+		q.answered(a.grant)
+		l.meet(a.grant.Held, w.op)
 		return ErrContended, l.try
 	}
 	if over := ended(ctx, a.at); over != nil {
-		if w.busy || !errors.Is(over, context.DeadlineExceeded) {
-			return l.newError("acquire", "canceled", over, causeOf(ctx)), true
-		}
-		w.op.Refuse()
-		class := typeTimeout
-		if a.class == typePool {
-			class = typePool
-		}
-		return l.newError("acquire", class, over, a.err), true
+		return w.over(ctx, over, a), true
 	}
-	w.failed = l.newError("acquire", a.class, ErrBackend, a.err)
-	end = w.failed
-	if w.busy {
+	w.failed = a
+	end = l.failedBy(a)
+	if q.busy {
 		end = ErrContended
 	}
 	if a.class == typePool {
@@ -199,18 +185,36 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 		}
 	}
 	switch {
-	case w.busy && a.class == typeTimeout && a.cut:
-	case w.busy && !w.absorbed:
-		w.absorbed = true
+	case q.busy && a.class == typeBreaker:
+	case q.busy && a.class == typeTimeout && a.cut:
+	case q.busy && !q.absorbed:
+		q.absorbed = true
 	default:
-		return w.failed, true
+		q.fail(a)
+		return l.failedBy(a), true
 	}
 	return end, false
 }
 
+// over returns the error of an acquire whose caller's context has ended.
+func (w *waiter) over(ctx context.Context, why error, a attempt) error {
+	l := w.lease
+	if w.queue.wasBusy() || !errors.Is(why, context.DeadlineExceeded) {
+		return l.newError("acquire", "canceled", why, causeOf(ctx))
+	}
+	w.op.Refuse()
+	class := typeTimeout
+	if a.class == typePool {
+		class = typePool
+	}
+	return l.newError("acquire", class, why, a.err)
+}
+
+func (l *lease) failedBy(a attempt) *Error { return l.newError("acquire", a.class, ErrBackend, a.err) }
+
 // startAt starts a lease that was granted to the attempt.
 func (l *lease) startAt(a attempt) {
-	l.start, l.granted, l.fence = a.sent, a.at, a.fence
+	l.start, l.granted, l.fence = a.sent, a.at, a.grant.Fence
 	l.met, l.holder = "", nil
 	l.length.Store(int64(l.config.ttl))
 	l.shortest = maxTTL
@@ -227,75 +231,4 @@ func (l *lease) renewToken(ctx context.Context) {
 		l.pending = false
 	}
 	l.token = l.config.newValue(ctx)
-}
-
-// call makes one attempt at the backend. A backend that panics has not answered,
-// and costs no more than one that hangs.
-func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Duration) (grant Grant, err error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			grant, err = Grant{}, fmt.Errorf("the backend panicked: %v", p)
-		}
-	}()
-	switch op {
-	case "acquire":
-		grant, err = l.backend.Acquire(ctx, c)
-	case "extend":
-		err = l.backend.Extend(ctx, c)
-	default:
-		err = l.backend.Release(ctx, c)
-	}
-	if err == nil || isAnswer(observe.ErrorType(err)) {
-		l.answered.Store(int64(time.Since(l.made)))
-	}
-	return grant, err
-}
-
-// answeredSince reports whether the backend has answered any attempt of this
-// Locker since t.
-func (l *Locker) answeredSince(t time.Time) bool {
-	return l.answered.Load() >= int64(t.Sub(l.made))
-}
-
-// ended returns why the caller's context is over, or nil. A deadline is over when
-// the clock says so, even where its timer is late.
-func ended(ctx context.Context, now time.Time) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if deadline, ok := ctx.Deadline(); ok && !now.Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
-// budget returns the time that one attempt gets: its own timeout, but at most half
-// of what the caller has left, so that fn still has time to run unprotected.
-func budget(ctx context.Context, now time.Time, timeout time.Duration) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, deadline.Sub(now)/2)
-	}
-	return timeout
-}
-
-// backoff is random between zero and the base doubled n times, within the limit.
-func (c lockConfig) backoff(n int) time.Duration {
-	limit := c.backoffMax
-	if n < 32 && c.backoffBase < limit>>n {
-		limit = c.backoffBase << n
-	}
-	return mathrand.N(limit) + 1
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

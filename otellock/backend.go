@@ -44,6 +44,35 @@ type Backend interface {
 	Release(ctx context.Context, c Claim) error
 }
 
+// A Notifier is a [Backend] that tells waiters when a key is free, those of other
+// processes too, in the order in which their processes came.
+//
+// Where Acquire finds the key busy, the claim's Waiter gets a place among those who
+// wait for the key, and Grant.Queued is true. Acquire is repeated while the Waiter
+// waits; a place that was not asked for again within two seconds is nobody's. A
+// Release that removes the key takes whoever waits longest from its place and wakes
+// it. Where Release has a Waiter, that gets the last place first. One that waits in a
+// process that is gone is skipped. A Release with Claim.Keep wakes nobody. A grant
+// ends the place of the claim's Waiter.
+//
+// A wake-up may be lost: the Locker asks twice a second. A backend that cannot wake
+// anybody for now does not set Grant.Queued, and wakes the Waiter of a Release
+// itself: the Locker asks more often then.
+type Notifier interface {
+	Backend
+	// Forget ends the place of a Waiter of the key, and wakes the next one if it was
+	// this one's turn. It returns at once. The Locker calls it when the last waiter
+	// has gone, for a Waiter that Acquire or Release may have been told of.
+	Forget(key string, w Waiter)
+}
+
+// A Waiter is everybody who waits for one key in one Locker. It is comparable.
+type Waiter interface {
+	// Wake says that the key may be free: remote, because another process has
+	// released it, or because a Release of this one has. It returns at once.
+	Wake(remote bool)
+}
+
 // Capabilities tells which fields of a [Claim] a Backend honours beyond the ones
 // that every Backend must. The Locker refuses options that need another.
 type Capabilities struct {
@@ -65,6 +94,10 @@ type Claim struct {
 	Again bool
 	// Fence asks Acquire for Grant.Fence.
 	Fence bool
+	// Waiter is who waits for the key in this process, for a [Notifier]: Acquire wakes
+	// it, where the key is busy, once it is free, and Release as soon as nobody else's
+	// turn is earlier. Nil where nobody waits.
+	Waiter Waiter
 	// Keep is how long Release leaves the key busy. Zero removes it.
 	Keep time.Duration
 }
@@ -86,6 +119,9 @@ type Grant struct {
 	// where Claim.Fence asked for it. A grant that is repeated to the same token
 	// may have a higher one.
 	Fence uint64
+	// Queued says that a [Notifier] will wake Claim.Waiter, where the key was not
+	// granted. The Locker asks all the same, twice a second.
+	Queued bool
 	// Held says who has the key, where it was not granted and the backend knows.
 	Held Held
 }

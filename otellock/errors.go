@@ -142,6 +142,7 @@ var (
 	typeRefused    = semconv.ErrorTypeConnectionRefused.Value.AsString()
 	typeEOF        = semconv.ErrorTypeEOF.Value.AsString()
 	typePool       = semconv.ErrorTypePoolExhausted.Value.AsString()
+	typeBreaker    = semconv.ErrorTypeBreakerOpen.Value.AsString()
 	typeClosed     = semconv.ErrorTypeClosed.Value.AsString()
 	typeOther      = semconv.ErrorTypeOther.Value.AsString()
 	typeNoReplicas = semconv.ErrorTypeNoReplicas.Value.AsString()
@@ -165,7 +166,7 @@ func mayHold(class string) bool { return unanswered(class) || class == typeNoRep
 // isAnswer reports whether a failure of this class is a server's answer, though
 // not the one that was hoped for.
 func isAnswer(class string) bool {
-	return class != "" && !unanswered(class) && class != typeRefused && class != typePool && class != typeClosed
+	return class != "" && !unanswered(class) && class != typeRefused && class != typePool && class != typeBreaker && class != typeClosed
 }
 
 // notTried is why a cleanup failed that was not attempted.

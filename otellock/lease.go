@@ -362,7 +362,7 @@ func (l *lease) request(ctx context.Context, op string, ttl, timeout time.Durati
 			return l.newError(op, class, ErrBackend, err), pending
 		}
 		if class == typePool {
-			_ = pause(ctx, l.config.backoff(0))
+			_ = sleep(ctx, l.config.backoff(0))
 			now = time.Now()
 			limit = end.Sub(now)
 		}

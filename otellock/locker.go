@@ -21,6 +21,7 @@ type Locker struct {
 	backend  Backend
 	observer *observe.Observer
 	config   lockConfig
+	notifier Notifier // the backend, if it wakes waiters
 
 	mu    sync.Mutex
 	given map[*lease]struct{} // leases of Lock and TryLock, for Close
@@ -30,6 +31,9 @@ type Locker struct {
 	closed  atomic.Bool
 	calls   inflight.Counter
 	cleanup cleanup
+
+	queues   queues
+	breakers breakers
 
 	made     time.Time
 	answered atomic.Int64 // when the backend last answered, in nanoseconds since made
@@ -57,10 +61,15 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		given:    map[*lease]struct{}{},
 		renewing: make(chan struct{}, maxRenewals),
 		calls:    inflight.New(),
+		queues:   queues{byKey: map[string]*queue{}},
 		made:     time.Now(),
 	}
 	l.answered.Store(-1)
 	l.cleanup.init(l)
+	l.breakers.init(l, c.noBreaker)
+	if notifier, ok := b.(Notifier); ok && !c.noWakeUp {
+		l.notifier = notifier
+	}
 	return l, nil
 }
 
@@ -135,6 +144,7 @@ func (l *Locker) Close(ctx context.Context) error {
 		group.Go(func() { lease.releaseByClose(ctx) })
 	}
 	group.Wait()
+	l.breakers.stop()
 	failed, err := l.cleanup.close(ctx)
 	for _, err := range []error{err, l.observer.Close(ctx)} {
 		if drained == nil {

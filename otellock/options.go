@@ -25,8 +25,10 @@ type LockOption interface {
 }
 
 type lockerConfig struct {
-	lock    lockConfig
-	observe []observe.Option
+	lock      lockConfig
+	observe   []observe.Option
+	noWakeUp  bool
+	noBreaker bool
 }
 
 type lockConfig struct {
@@ -264,6 +266,12 @@ func WithLogger(logger *slog.Logger) LockOption {
 	return lockOption(func(c *lockConfig) { c.logger = logger })
 }
 
+// WithLockz shows the locks of this Locker on the page of package lockz: who holds,
+// who waits, what failed. The default is false, which keeps no list.
+func WithLockz(shown bool) Option {
+	return observed(observe.WithLockz(shown))
+}
+
 // WithTracerProvider sets the provider of the spans. The default is the global
 // one; nil is ignored.
 func WithTracerProvider(provider trace.TracerProvider) Option {
@@ -309,4 +317,23 @@ func WithThrottle(throttle observe.Throttle) Option {
 
 func observed(opt observe.Option) Option {
 	return option(func(c *lockerConfig) { c.observe = append(c.observe, opt) })
+}
+
+// WithWakeUp turns off (false) that a release wakes the waiters of other processes,
+// as it does by default where the backend is a [Notifier]. Waiters poll then, with
+// the pauses of [WithBackoff], unless a release in their own process wakes them.
+func WithWakeUp(enabled bool) Option {
+	return option(func(c *lockerConfig) { c.noWakeUp = !enabled })
+}
+
+// WithBreaker turns off (false) the breaker, which is on by default. There is one for
+// each server of the backend. It opens when five acquires in a row were sent to the
+// server and got no answer in their whole attempt timeout: acquires fail at once
+// then, with the error.type breaker_open, by their policy, instead of waiting for
+// their timeouts. Waiters that were told that their lock is busy go on waiting. The
+// lock asks by itself, after 100 ms and then at longer intervals up to a second,
+// whether the server is back; any answer closes the breaker. Releases and extends are
+// sent all the same.
+func WithBreaker(enabled bool) Option {
+	return option(func(c *lockerConfig) { c.noBreaker = !enabled })
 }

@@ -82,6 +82,15 @@ const (
 	// Examples: 0, 4
 	LockRetriesKey = attribute.Key("lock.retries")
 
+	// LockWakeUpKey is the attribute "lock.wake_up". What made a waiter ask for
+	// the lock at the time when it got it.
+	//
+	// Many `poll` after long waits say that wake-ups do not arrive: the server
+	// forbids them, or they are switched off.
+	//
+	// Type: enum
+	LockWakeUpKey = attribute.Key("lock.wake_up")
+
 	// LockTTLKey is the attribute "lock.ttl". The requested time to live of the
 	// lease, in seconds.
 	//
@@ -416,6 +425,17 @@ var (
 	LockActionOther = LockActionKey.String("_OTHER")
 )
 
+// Values of lock.wake_up.
+var (
+	// A release in the same process.
+	LockWakeUpRelease = LockWakeUpKey.String("release")
+	// A message about the release by another process.
+	LockWakeUpMessage = LockWakeUpKey.String("message")
+	// Nothing but time. Its pause between two attempts was over, or whoever
+	// came before it has gone.
+	LockWakeUpPoll = LockWakeUpKey.String("poll")
+)
+
 // Values of lock.link.type.
 var (
 	// The span that acquired the lease which keeps this one waiting.
@@ -457,6 +477,9 @@ var (
 	ErrorTypeEOF = ErrorTypeKey.String("eof")
 	// No free connection in the client's pool. The command was not sent.
 	ErrorTypePoolExhausted = ErrorTypeKey.String("pool_exhausted")
+	// The server has left several attempts in a row unanswered. The command was
+	// not sent.
+	ErrorTypeBreakerOpen = ErrorTypeKey.String("breaker_open")
 	// The client was closed. The command was not sent.
 	ErrorTypeClosed = ErrorTypeKey.String("closed")
 	// The server is a read-only replica, as after a failover that the client
@@ -478,6 +501,9 @@ var (
 	ErrorTypeWrongType = ErrorTypeKey.String("WRONGTYPE")
 	// The cluster does not serve this slot.
 	ErrorTypeClusterDown = ErrorTypeKey.String("CLUSTERDOWN")
+	// The server cannot be reached, or its cluster has no leader. Nobody knows
+	// whether it carried the command out.
+	ErrorTypeUnavailable = ErrorTypeKey.String("UNAVAILABLE")
 	// The slot is on another node and the client did not follow.
 	ErrorTypeMoved = ErrorTypeKey.String("MOVED")
 	// The slot is migrating to another node and the client did not follow.
@@ -518,6 +544,7 @@ func IsErrorType(value string) bool {
 		"connection_refused",
 		"eof",
 		"pool_exhausted",
+		"breaker_open",
 		"closed",
 		"READONLY",
 		"LOADING",
@@ -528,6 +555,7 @@ func IsErrorType(value string) bool {
 		"DENIED",
 		"WRONGTYPE",
 		"CLUSTERDOWN",
+		"UNAVAILABLE",
 		"MOVED",
 		"ASK",
 		"TRYAGAIN",

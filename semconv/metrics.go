@@ -71,6 +71,17 @@ var (
 		Unit:        "{request}",
 	}
 
+	// MetricLockBreakerOpen is the metric "lock.breaker.open". Servers of the
+	// backend whose breaker is open now.
+	//
+	// Acquires that need such a server fail at once, with `error.type`
+	// `breaker_open`, until it answers again.
+	MetricLockBreakerOpen = Metric{
+		Name:        "lock.breaker.open",
+		Description: "Servers of the backend whose breaker is open now.",
+		Unit:        "{server}",
+	}
+
 	// MetricLockReports is the metric "lock.reports". Reports of failures, by
 	// what became of them.
 	//

@@ -11,8 +11,8 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 )
 
-// A Scene is one row of the table "What happens, always": what is done, and what
-// must come of it. It runs in virtual time.
+// A Scene is a row of the table "What happens, always" in otellock/README.md: what
+// is done, and what must come of it. It runs in virtual time.
 type Scene struct {
 	Name    string
 	opts    []otellock.LockOption

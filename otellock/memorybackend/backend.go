@@ -5,6 +5,7 @@ package memorybackend
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type Backend struct {
 	sweepAt int // number of leases at which the expired ones are looked for
 	fault   error
 	fence   uint64 // the last one
+	waiters map[string][]otellock.Waiter
 }
 
 type lease struct {
@@ -27,14 +29,14 @@ type lease struct {
 	expires time.Time
 }
 
-var _ otellock.Backend = (*Backend)(nil)
+var _ otellock.Notifier = (*Backend)(nil)
 
 // minSweep keeps a small Backend from looking for expired leases all the time.
 const minSweep = 1024
 
 // New returns an empty Backend.
 func New() *Backend {
-	return &Backend{leases: make(map[string]lease), sweepAt: minSweep}
+	return &Backend{leases: make(map[string]lease), waiters: make(map[string][]otellock.Waiter), sweepAt: minSweep}
 }
 
 // Name returns "memory", the default of the attribute lock.backend.name.
@@ -78,12 +80,13 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 	now := time.Now()
 	l, found := b.leases[c.Key]
 	if found && l.token != c.Token && now.Before(l.expires) {
-		return otellock.Grant{Held: l.held(now)}, nil
+		return otellock.Grant{Held: l.held(now), Queued: b.enlist(c)}, nil
 	}
 	if !found && len(b.leases) >= b.sweepAt {
 		b.sweep(now)
 	}
 	b.leases[c.Key] = lease{token: c.Token, expires: now.Add(c.TTL)}
+	b.delist(c.Key, c.Waiter)
 	grant := otellock.Grant{Acquired: true}
 	if c.Fence {
 		b.fence = max(b.fence+1, uint64(now.UnixMicro()))
@@ -107,22 +110,32 @@ func (b *Backend) Extend(ctx context.Context, c otellock.Claim) error {
 	return nil
 }
 
-// Release implements [otellock.Backend].
+// Release implements [otellock.Backend], and wakes who waits longest.
 func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	next, err := b.release(c)
+	if next != nil {
+		next.Wake(next != c.Waiter)
+	}
+	return err
+}
+
+// release returns who is to be woken.
+func (b *Backend) release(c otellock.Claim) (next otellock.Waiter, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if c.Keep > 0 {
-		return b.keep(c, now)
+		return nil, b.keep(c, now)
 	}
-	err := b.owned(c, now)
-	if err == nil {
-		delete(b.leases, c.Key)
+	if err := b.owned(c, now); err != nil {
+		return nil, err
 	}
-	return err
+	delete(b.leases, c.Key)
+	b.enlist(c)
+	return b.next(c.Key), nil
 }
 
 // keep is a release that leaves the key under a value that is no token. b.mu is held.
@@ -155,6 +168,58 @@ func (b *Backend) owned(c otellock.Claim, now time.Time) error {
 
 func (l lease) held(now time.Time) otellock.Held {
 	return otellock.Held{Token: l.token, Left: l.expires.Sub(now)}
+}
+
+// enlist gives the claim's waiter the last place among those who wait for the key,
+// unless it has one. b.mu is held.
+func (b *Backend) enlist(c otellock.Claim) bool {
+	if c.Waiter == nil {
+		return false
+	}
+	if !slices.Contains(b.waiters[c.Key], c.Waiter) {
+		b.waiters[c.Key] = append(b.waiters[c.Key], c.Waiter)
+	}
+	return true
+}
+
+// next takes who waits longest out of its place. b.mu is held.
+func (b *Backend) next(key string) otellock.Waiter {
+	if len(b.waiters[key]) == 0 {
+		return nil
+	}
+	next := b.waiters[key][0]
+	b.delist(key, next)
+	return next
+}
+
+// delist takes a waiter out of its place, and reports whether it had one. b.mu is held.
+func (b *Backend) delist(key string, w otellock.Waiter) bool {
+	all := b.waiters[key]
+	i := slices.Index(all, w)
+	if i < 0 {
+		return false
+	}
+	if all = slices.Delete(all, i, i+1); len(all) == 0 {
+		delete(b.waiters, key)
+	} else {
+		b.waiters[key] = all
+	}
+	return true
+}
+
+// Forget implements [otellock.Notifier].
+func (b *Backend) Forget(key string, w otellock.Waiter) {
+	b.mu.Lock()
+	var next otellock.Waiter
+	if !b.delist(key, w) { // it may have been woken
+		if l, found := b.leases[key]; !found || !time.Now().Before(l.expires) {
+			next = b.next(key)
+		}
+	}
+	b.mu.Unlock()
+	if next != nil {
+		next.Wake(true)
+	}
 }
 
 // sweep drops what nobody released in time. It runs when the number of leases

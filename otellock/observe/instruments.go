@@ -20,6 +20,7 @@ type instruments struct {
 	holdUtilization metric.Float64Histogram
 	held            metric.Int64UpDownCounter
 	waiting         metric.Int64UpDownCounter
+	breakers        metric.Int64UpDownCounter
 	reports         metric.Int64Counter
 }
 
@@ -41,6 +42,7 @@ func newInstruments(tracers trace.TracerProvider, meters metric.MeterProvider) i
 		holdUtilization: histogram(meter, semconv.MetricLockHoldUtilization),
 		held:            upDownCounter(meter, semconv.MetricLockHeld),
 		waiting:         upDownCounter(meter, semconv.MetricLockWaiting),
+		breakers:        upDownCounter(meter, semconv.MetricLockBreakerOpen),
 		reports:         counter(meter, semconv.MetricLockReports),
 	}
 }

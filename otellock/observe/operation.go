@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -20,9 +21,24 @@ type Acquire struct {
 	waiting bool
 	refused bool
 	retries int
+	wakeUp  WakeUp
+	ttl     time.Duration
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
+	key     live.Key
+	behind  trace.TraceID // of the lock's holder, where that is known
+	live    *live.Entry   // on the page of package lockz, while waiting
 }
+
+// A WakeUp is what made a waiter ask again: a value of lock.wake_up.
+type WakeUp string
+
+// The values of WakeUp.
+var (
+	WakeUpRelease = WakeUp(semconv.LockWakeUpRelease.Value.AsString()) // by a holder in this process
+	WakeUpMessage = WakeUp(semconv.LockWakeUpMessage.Value.AsString()) // of another process that has released the lock
+	WakeUpPoll    = WakeUp(semconv.LockWakeUpPoll.Value.AsString())    // by nobody: its pause was over
+)
 
 // Acquire begins the taking of a lock by a caller who waits for it. The context
 // that it returns carries the span.
@@ -38,23 +54,46 @@ func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
 
 func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try bool) (context.Context, Acquire) {
 	t.series.createLossesOnce(ctx, t.policy())
-	a := Acquire{target: t, try: try, start: time.Now()}
+	a := Acquire{target: t, try: try, ttl: t.ttl, start: time.Now()}
 	a.attempt = a.start
 	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
 	return a.ctx, a
 }
 
+// SetTTL sets the time to live of the lease, where it is not that of the target.
+func (a *Acquire) SetTTL(ttl time.Duration) { a.ttl = ttl }
+
+// SetWait says how long the caller is willing to wait, where the target does not.
+// A sampler does not see it.
+func (a *Acquire) SetWait(wait time.Duration) {
+	if a.span.IsRecording() {
+		a.span.SetAttributes(semconv.LockWaitTimeout(wait.Seconds()))
+	}
+}
+
 // Retry begins an attempt after the first. The lease of an attempt that succeeds
 // counts from the attempt's start.
-func (a *Acquire) Retry() {
+func (a *Acquire) Retry() { a.RetryAt(time.Now()) }
+
+// RetryAt is Retry for an attempt that began at another time than now.
+func (a *Acquire) RetryAt(start time.Time) {
 	a.retries++
-	a.attempt = time.Now()
+	a.attempt = start
 }
+
+// Turn begins the first attempt of a caller that has waited for its turn. The lease
+// of an attempt that succeeds counts from the attempt's start.
+func (a *Acquire) Turn() { a.attempt = time.Now() }
+
+// WokenBy says what made a caller that waits ask again. The last one before the grant
+// is what the span shows.
+func (a *Acquire) WokenBy(how WakeUp) { a.wakeUp = how }
 
 // Wait says that the lock was found busy and the caller waits for it, until End.
 func (a *Acquire) Wait() {
 	if !a.waiting {
 		a.waiting = true
+		a.live = a.showWait()
 		add(a.ctx, a.target.series.observer.waiting, 1, a.target.series.gauge)
 	}
 }
@@ -75,6 +114,7 @@ func (a *Acquire) End(err error) *Lease {
 	s := t.series
 	o := s.observer
 	outcome, errorType := a.outcome(err)
+	a.live.Stop(now)
 	if a.waiting {
 		add(a.ctx, o.waiting, -1, s.gauge)
 	}
@@ -83,9 +123,12 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	if a.span.IsRecording() {
 		a.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(a.retries))
+		if a.waiting && outcome == acquired && a.wakeUp != "" {
+			a.span.SetAttributes(semconv.LockWakeUpKey.String(string(a.wakeUp)))
+		}
 	}
 	if outcome == backendError {
-		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
+		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, ttl: a.ttl, retries: a.retries, err: err}
 		if a.refused {
 			f.policy = closed
 		}
@@ -99,7 +142,8 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
-	l.extended(a.attempt, t.ttl)
+	l.extended(a.attempt, a.ttl)
+	l.live = a.showHeld(now)
 	return l
 }
 
@@ -196,6 +240,7 @@ func (op *Operation) End(err error) {
 		s.done(op.ctx, outcome)
 		if op.op == opExtend {
 			l.extended(op.start, op.ttl)
+			l.live.Extended(op.start.Add(op.ttl))
 		}
 		return
 	}

@@ -42,12 +42,14 @@ type Backend struct {
 
 	replicas int // that must acknowledge a grant
 
+	waiters waiters
+
 	// One for each connection, nil for a Cluster: acquires wait here for their
 	// turn, and not in the pool, where a release would have to wait behind them.
 	turns chan struct{}
 }
 
-var _ otellock.Backend = (*Backend)(nil)
+var _ otellock.Notifier = (*Backend)(nil)
 
 // New returns a Backend on a *[redis.Client], from [redis.NewFailoverClient]
 // too, or a *[redis.ClusterClient]. The client may be shared with other uses.
@@ -62,6 +64,7 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{rdb: rdb}
+	b.waiters.init(b)
 	for _, opt := range opts {
 		if opt != nil {
 			opt(b)
@@ -129,7 +132,22 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 	return b.acquire(ctx, b.rdb, c)
 }
 
+// acquire asks once, on a connection or on any. Whoever waits gets into the list of
+// the key.
+
 func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
+	grant, err := b.take(ctx, to, c)
+	switch {
+	case err != nil || c.Waiter == nil:
+	case grant.Acquired:
+		b.waiters.granted(c.Key)
+	default:
+		return b.enlist(ctx, to, c, grant)
+	}
+	return grant, err
+}
+
+func (b *Backend) take(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
 	switch {
 	case c.Fence:
 		r, err := b.run(ctx, to, &fenced, c, []string{c.Key, sibling("fence", c.Key)}, milliseconds(c.TTL))
@@ -142,8 +160,8 @@ func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (
 	if err := b.send(ctx, to, c.Key, onceBool{set}); err != nil {
 		return otellock.Grant{}, err
 	}
-	if set.Val() {
-		return otellock.Grant{Acquired: true}, nil
+	if set.Val() || c.Waiter != nil {
+		return otellock.Grant{Acquired: set.Val()}, nil
 	}
 	return b.refused(ctx, to, c)
 }
@@ -188,12 +206,37 @@ func (b *Backend) Extend(ctx context.Context, c otellock.Claim) error {
 	return owned(b.run(ctx, b.rdb, &extend, c, []string{c.Key}, milliseconds(c.TTL)))
 }
 
-// Release implements [otellock.Backend].
+// Release implements [otellock.Backend], and wakes whoever waits longest.
 func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	if c.Keep > 0 {
 		return owned(b.run(ctx, b.rdb, &keep, c, []string{c.Key}, "kept "+c.Token, milliseconds(c.Keep)))
 	}
-	return owned(b.run(ctx, b.rdb, &release, c, []string{c.Key}))
+	r, err := reply{}, errMute
+	if !b.waiters.isMute() {
+		name := ""
+		if c.Waiter != nil {
+			name = b.waiters.listen(c.Key, c.Waiter)
+		}
+		r, err = b.run(ctx, b.rdb, &releaseAndWake, c, withList(c.Key), name)
+	}
+	if noList(err) {
+		forbidden := err
+		r, err = b.run(ctx, b.rdb, &release, c, []string{c.Key})
+		if err == nil && forbids(forbidden) {
+			b.waiters.forbidden(forbidden)
+		}
+	}
+	if err == nil {
+		switch r.code {
+		case wokeSelf:
+			b.waiters.wake(c.Key, false)
+		case wokeNobody:
+			if c.Waiter != nil {
+				c.Waiter.Wake(false)
+			}
+		}
+	}
+	return owned(r, err)
 }
 
 // owned turns the reply of a script that acts for the owner only into an error.

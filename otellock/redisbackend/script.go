@@ -14,6 +14,11 @@ import (
 const (
 	absent int64 = 0
 	held   int64 = 1 // done, and for acquire: the token holds the key; fenced replies with the fence
+
+	// Of releaseAndWake, which has released the key.
+	wokeNobody int64 = held
+	wokeSelf   int64 = 2
+	wokeOther  int64 = 3
 )
 
 // A script's fields are strings, kept as the arguments of a command.
@@ -40,6 +45,25 @@ if value ~= ARGV[1] then ` + foreign + ` end
 const foreign = `
   if #value > 200 then value = '' end
   return {value, redis.pcall('PTTL', KEYS[1])}`
+
+// list puts ARGV[2] at the end of KEYS[2], unless it is in there.
+const list = `
+  local place = redis.pcall('LPOS', KEYS[2], ARGV[2])
+  if not place then place = redis.pcall('RPUSH', KEYS[2], ARGV[2]) end
+  if type(place) == 'table' then return place end
+  redis.pcall('PEXPIRE', KEYS[2], 2000)`
+
+// next wakes the first of KEYS[2] whose inbox is read. PUBLISH counts who reads it on
+// this server.
+const next = `
+while true do
+  local inbox = redis.pcall('LPOP', KEYS[2])
+  if type(inbox) ~= 'string' then return 1 end
+  if inbox == ARGV[2] then return 2 end
+  local readers = redis.pcall('PUBLISH', inbox, KEYS[1])
+  if type(readers) == 'table' then return 1 end
+  if readers > 0 then return 3 end
+end`
 
 var (
 	// acquire saves waiters, who send it over and over, the second round trip
@@ -85,6 +109,28 @@ return redis.pcall('PEXPIRE', KEYS[1], ARGV[2])`)
 	release = newScript(owner + `
 return redis.pcall('DEL', KEYS[1])`)
 
+	// enlist is look by somebody who waits: where the key is busy, ARGV[2], the inbox of
+	// his process, gets into KEYS[2], the list of who waits. It keeps its place there.
+	enlist = newScript(`
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'table' then return value end
+if not value then return 0 end` + list + foreign)
+
+	// releaseAndWake is release, and wakes the inbox that waits longest. ARGV[2] is the
+	// caller's own, if others of his process wait: it waits from now on. It is not
+	// published to if it is the next, for the reply says so.
+	releaseAndWake = newScript(owner + `
+local done = redis.pcall('DEL', KEYS[1])
+if type(done) == 'table' then return done end
+if ARGV[2] ~= '' then ` + list + ` end` + next)
+
+	// leave takes an inbox out of the list. If it is not there, it may have been woken
+	// in vain: then the next one is.
+	leave = newScript(`
+local done = redis.pcall('LREM', KEYS[2], 0, ARGV[2])
+if done ~= 0 then return done end
+if redis.pcall('EXISTS', KEYS[1]) ~= 0 then return 0 end` + next)
+
 	// keep is a release that leaves the key, under a value that is no token. One
 	// that is repeated finds that value and changes nothing.
 	keep = newScript(`
@@ -99,7 +145,7 @@ return 1`)
 // refuses is not an error: the command that follows says what is wrong.
 func loadScripts(ctx context.Context, conn *redis.Conn) error {
 	_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range []script{acquire, fenced, look, extend, release, keep} {
+		for _, s := range []script{acquire, fenced, look, enlist, extend, release, releaseAndWake, leave, keep} {
 			p.Do(ctx, "script", "load", s.source)
 		}
 		return nil

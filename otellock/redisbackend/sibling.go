@@ -3,6 +3,7 @@ package redisbackend
 import (
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // sibling returns the name of a key of ours that belongs to a lock's key, in the
@@ -15,13 +16,23 @@ func sibling(kind, key string) string {
 	case !strings.Contains(key, "}"):
 		return prefix + "{" + key + "}"
 	}
-	// The key cannot be a tag. Some number of the same slot can.
-	for slot, n := slotOf(key), 0; ; n++ {
-		if tag := strconv.Itoa(n); slotOf(tag) == slot {
-			return prefix + "{" + tag + "}" + key
+	return prefix + "{" + numbers()[slotOf(key)] + "}" + key // it cannot be a tag itself
+}
+
+// numbers returns a number for each slot that has that slot.
+var numbers = sync.OnceValue(func() *[slots]string {
+	var all [slots]string
+	for n, left := 0, slots; left > 0; n++ {
+		text := strconv.Itoa(n)
+		if slot := slotOf(text); all[slot] == "" {
+			all[slot] = text
+			left--
 		}
 	}
-}
+	return &all
+})
+
+const slots = 16384
 
 // hasTag reports whether a Cluster hashes only a part of the key.
 func hasTag(key string) bool {
@@ -43,5 +54,5 @@ func slotOf(text string) uint16 {
 			}
 		}
 	}
-	return crc % 16384
+	return crc % slots
 }

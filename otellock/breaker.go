@@ -1,0 +1,125 @@
+package otellock
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock/observe"
+)
+
+const (
+	breakerLimit = 5 // attempts in a row without an answer
+	firstProbe   = 100 * time.Millisecond
+	longestProbe = time.Second
+)
+
+// breakers keep a server that does not answer from costing every acquire an attempt
+// timeout. There is one for each server that has left attempts unanswered; any
+// answer removes it.
+type breakers struct {
+	locker *Locker
+	off    bool
+	node   func(key string) string // the server that has a key; nil if there is one only
+	done   context.Context         // ends with the Locker
+	stop   context.CancelFunc
+
+	some   atomic.Bool // there is a breaker
+	mu     sync.Mutex
+	byNode map[string]*breaker
+}
+
+// A breaker is about one server.
+type breaker struct {
+	unanswered int // attempts, in a row
+	open       bool
+}
+
+func (bs *breakers) init(l *Locker, off bool) {
+	bs.locker, bs.off, bs.byNode = l, off, map[string]*breaker{}
+	bs.done, bs.stop = context.WithCancel(context.Background())
+	if named, ok := l.backend.(interface{ Node(key string) string }); ok {
+		bs.node = named.Node
+	}
+}
+
+func (bs *breakers) nodeOf(key string) string {
+	if bs.node == nil {
+		return ""
+	}
+	return bs.node(key)
+}
+
+// isOpen reports whether an acquire of the key would be in vain.
+func (bs *breakers) isOpen(key string) bool {
+	if !bs.some.Load() {
+		return false
+	}
+	node := bs.nodeOf(key)
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	b := bs.byNode[node]
+	return b != nil && b.open
+}
+
+// unanswered counts an attempt that was sent and got no answer in its whole timeout.
+func (bs *breakers) unanswered(key string, timeout time.Duration) {
+	if bs.off {
+		return
+	}
+	node := bs.nodeOf(key)
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	b := bs.byNode[node]
+	if b == nil {
+		b = &breaker{}
+		bs.byNode[node] = b
+		bs.some.Store(true)
+	}
+	if b.unanswered++; b.unanswered < breakerLimit || b.open || bs.done.Err() != nil {
+		return
+	}
+	b.open = true
+	bs.locker.observer.Breaker(context.Background(), 1)
+	go bs.probe(b, node, key, timeout)
+}
+
+// answered forgets what was counted against the server of the key.
+func (bs *breakers) answered(key string) {
+	if bs.some.Load() {
+		bs.close(bs.nodeOf(key))
+	}
+}
+
+// close lets acquires go to the server again.
+func (bs *breakers) close(node string) {
+	bs.mu.Lock()
+	b := bs.byNode[node]
+	delete(bs.byNode, node)
+	bs.some.Store(len(bs.byNode) > 0)
+	bs.mu.Unlock()
+	if b != nil && b.open {
+		bs.locker.observer.Breaker(context.Background(), -1)
+		bs.locker.queues.wakeAll()
+	}
+}
+
+// probe asks the server about a token that nobody has, until anybody is answered.
+func (bs *breakers) probe(b *breaker, node, key string, timeout time.Duration) {
+	for pause := firstProbe; ; pause = min(2*pause, longestProbe) {
+		stopped := sleep(bs.done, pause) != nil
+		bs.mu.Lock()
+		closed := bs.byNode[node] != b
+		bs.mu.Unlock()
+		if closed {
+			return
+		}
+		_, err := bs.locker.call(bs.done, "probe", Claim{Key: key, Token: rand.Text(), TTL: time.Millisecond}, timeout)
+		if stopped || err == nil || isAnswer(observe.ErrorType(err)) {
+			bs.close(node) // the key may be another server's by now
+			return
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package redisbackend
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/redis/go-redis/v9"
+)
+
+// waiters are those of this process who wait for keys.
+//
+// The server has a list for each key that is waited for: the inboxes of the
+// processes, longest waiting first. A release takes the first inbox that somebody
+// reads, and publishes the key to it. The list expires two seconds after somebody
+// has last asked, so that nothing stays of a process that is gone.
+type waiters struct {
+	backend *Backend
+
+	mu      sync.Mutex
+	byKey   map[string]*waited
+	inboxes map[*redis.Client]*inbox
+	mute    bool // the server forbids what this takes: everybody polls
+}
+
+// A waited is a key that somebody of this process waits for.
+type waited struct {
+	who   map[otellock.Waiter]struct{}
+	inbox *inbox
+	place place
+}
+
+// A place is what the inbox has in the list of a key.
+type place int
+
+const (
+	none   place = iota
+	listed       // it is in the list, or was sent there
+	called       // it was taken out to be woken, and nobody has asked since
+)
+
+func (ws *waiters) init(b *Backend) {
+	ws.backend, ws.byKey, ws.inboxes = b, map[string]*waited{}, map[*redis.Client]*inbox{}
+}
+
+// listen makes the waiter hear of the key, and returns the name of the inbox for
+// the key's list. It is empty while the inbox is not read: then the waiter is woken
+// once it is, to ask again.
+func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
+	node := ws.backend.master(key)
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.mute || node == nil {
+		return ""
+	}
+	k := ws.byKey[key]
+	if k == nil {
+		k = &waited{who: map[otellock.Waiter]struct{}{}}
+		ws.byKey[key] = k
+	}
+	k.who[w] = struct{}{}
+	if k.inbox == nil || k.inbox.node != node { // or the key has moved
+		if k.inbox != nil {
+			ws.unuse(k.inbox)
+		}
+		k.inbox, k.place = ws.use(node), none
+	}
+	if k.inbox.name != "" {
+		k.place = listed
+	}
+	return k.inbox.name
+}
+
+// granted notes that this process has the key, and so followed what called it.
+func (ws *waiters) granted(key string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if k := ws.byKey[key]; k != nil && k.place == called {
+		k.place = none
+	}
+}
+
+// wake wakes who waits for the key, because its inbox was taken out of the list. It
+// reports whether there is anybody.
+func (ws *waiters) wake(key string, remote bool) bool {
+	ws.mu.Lock()
+	k := ws.byKey[key]
+	var who []otellock.Waiter
+	if k != nil {
+		k.place = called
+		for w := range k.who {
+			who = append(who, w)
+		}
+	}
+	ws.mu.Unlock()
+	for _, w := range who {
+		w.Wake(remote)
+	}
+	return len(who) > 0
+}
+
+// Forget implements [otellock.Notifier].
+func (b *Backend) Forget(key string, w otellock.Waiter) {
+	ws := &b.waiters
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	k := ws.byKey[key]
+	if k == nil {
+		return
+	}
+	delete(k.who, w)
+	if len(k.who) > 0 {
+		return
+	}
+	delete(ws.byKey, key)
+	if k.place != none && k.inbox.name != "" {
+		go b.leave(key, k.inbox.name)
+	}
+	ws.unuse(k.inbox)
+}
+
+// leave takes an inbox out of the list of a key. If it was called already, the next
+// one is. Where that fails, the list expires, and whoever is in it polls.
+func (b *Backend) leave(key, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = b.run(ctx, b.rdb, &leave, otellock.Claim{}, withList(key), name)
+}
+
+// forbidden ends wake-ups, and says so.
+func (ws *waiters) forbidden(err error) {
+	ws.mu.Lock()
+	before := ws.mute
+	ws.mute = true
+	ws.mu.Unlock()
+	if before {
+		return
+	}
+	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; "+
+		"it takes keys and channels otellock:*, LPOS, RPUSH, LPOP, LREM, PEXPIRE, PUBLISH and SUBSCRIBE",
+		"error.type", code(err.Error()))
+}
+
+func (ws *waiters) isMute() bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.mute
+}
+
+// withList returns the keys of a script that looks at the list of a key.
+func withList(key string) []string { return []string{key, sibling("waiters", key)} }
+
+// master returns the client of the server that has the key, or nil if the client of
+// a Cluster does not know it yet.
+func (b *Backend) master(key string) *redis.Client {
+	switch c := b.rdb.(type) {
+	case *redis.Client:
+		return c
+	case *redis.ClusterClient:
+		if node, err := c.MasterForKey(ended, key); err == nil {
+			return node
+		}
+	}
+	return nil
+}
+
+// ended keeps a Cluster's client from asking a server where a key is.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// Node returns the address of the server that has the key, for the breaker of the
+// [otellock.Locker]. It is empty where there is only one.
+func (b *Backend) Node(key string) string {
+	if _, cluster := b.rdb.(*redis.ClusterClient); !cluster {
+		return ""
+	}
+	if node := b.master(key); node != nil {
+		return node.Options().Addr
+	}
+	return ""
+}
+
+// enlist puts a waiter who was told busy into the list of the key.
+func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, told otellock.Grant) (otellock.Grant, error) {
+	name := b.waiters.listen(c.Key, c.Waiter)
+	if name == "" {
+		if c.Again || c.Fence { // a script has looked already
+			return told, nil
+		}
+		return b.refused(ctx, to, c)
+	}
+	r, err := b.run(ctx, to, &enlist, otellock.Claim{}, withList(c.Key), name)
+	var answer redis.Error
+	switch {
+	case err == nil && r.foreign:
+		return otellock.Grant{Held: r.held, Queued: true}, nil
+	case err == nil: // it was freed meanwhile
+		c.Waiter.Wake(true)
+	case noList(err):
+		if forbids(err) {
+			b.waiters.forbidden(err)
+		}
+		return b.refused(ctx, to, c)
+	case errors.As(err, &answer):
+		return otellock.Grant{}, err
+	}
+	return told, nil
+}
+
+// noList reports whether a script failed for the list and not for the key: the user
+// may not touch it, or the slot is moving and only one of them has.
+func noList(err error) bool {
+	return err == errMute || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
+}
+
+var errMute = errors.New("wake-ups are forbidden")
