@@ -103,6 +103,12 @@ func noteOn(s sdktrace.ReadOnlySpan) (style, string) {
 	} else if n > 1 {
 		words += fmt.Sprintf(" after %d retries", n)
 	}
+	if holders := s.Links(); len(holders) > 0 { // the lock links to whoever had it
+		words += fmt.Sprintf(", behind trace %.4s…", holders[len(holders)-1].SpanContext.TraceID())
+		if n := len(holders) - 1; n > 0 {
+			words += fmt.Sprintf(" and %d before it", n)
+		}
+	}
 	if held, ok := said[semconv.LockHoldUtilizationKey]; ok {
 		words += fmt.Sprintf(", held %.3g%% of its TTL", 100*held.AsFloat64())
 	}

@@ -514,6 +514,29 @@ var Scenes = []Scene{
 		},
 	},
 	{
+		Name: "a release that is repeated finds a thief",
+		play: func(s *Stage) {
+			lease, err := s.Mutex().Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			s.Backend.Clear()
+			thief, err := s.Mutex().Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{LosesReply} })
+			s.Err = lease.Release(s.Ctx)
+			if err := thief.Release(s.Ctx); err != nil {
+				s.Errorf("the other one's release: %v", err)
+			}
+		},
+		Counted: map[Attempt]int64{{"acquire", "acquired", "", ""}: 2, {"release", "release_error", "stolen", "open"}: 1, {"release", "released", "", ""}: 1},
+		Warned:  []string{"release_error stolen"},
+		Is:      []error{otellock.ErrStolen},
+	},
+	{
 		Name: "a lease is renewed while fn runs",
 		opts: []otellock.LockOption{otellock.WithAutoExtend(time.Hour)},
 		play: func(s *Stage) {

@@ -22,6 +22,7 @@ type Lease struct {
 	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	renewals atomic.Int64
+	stack    []uintptr    // of the caller who acquired it, where KeepCaller was called
 	told     atomic.Int32 // of the loss: one of the constants below
 	try      bool
 	live     *live.Entry // on the page of package lockz
@@ -66,6 +67,7 @@ func (l *Lease) Expire(ctx context.Context, err error) {
 		return
 	}
 	f := l.failure(opRelease, typeExpired, time.Now(), err)
+	f.stack = l.stack
 	l.target.series.observer.fail(ctx, noop.Span{}, f, nothing)
 }
 

@@ -217,6 +217,9 @@ func (op *Operation) End(err error) {
 		}
 		f = l.failure(op.op, errorType, now, err)
 		f.retries = op.retries
+		if op.renewal > 0 {
+			f.stack = l.stack
+		}
 		outcome = f.outcome
 		if op.late {
 			op.startLate()

@@ -28,7 +28,8 @@ type failure struct {
 	ttl       time.Duration
 	held      time.Duration // 0 at acquire
 	retries   int
-	err       error // of which only the type is said
+	err       error     // of which only the type is said
+	stack     []uintptr // of the caller, where that is another goroutine's
 }
 
 var actions = [...]struct {
