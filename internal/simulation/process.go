@@ -32,6 +32,9 @@ type process struct {
 	pending map[string]int // acquires of each key that have no answer yet
 	silent  int            // acquires in a row that had no answer in their time
 	open    bool           // the breaker may be
+
+	mu      sync.Mutex
+	inboxes map[otellock.Waiter]*inbox
 }
 
 // breakerLimit is how many acquires without an answer open the breaker.
@@ -68,9 +71,13 @@ func (p *process) stoppedSince(then time.Duration) (all time.Duration) {
 }
 
 func (w *world) newProcess(name string, c processPlan) *process {
-	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, pending: map[string]int{}, telemetry: newTelemetry()}
+	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, pending: map[string]int{}, inboxes: map[otellock.Waiter]*inbox{}, telemetry: newTelemetry()}
+	var backend otellock.Backend = &client{w, p}
+	if w.plan.Notifies {
+		backend = notifier{&client{w, p}}
+	}
 	var err error
-	p.locker, err = otellock.New(&client{w, p}, p.telemetry.options(
+	p.locker, err = otellock.New(backend, p.telemetry.options(
 		otellock.WithTTL(c.TTL), otellock.WithWait(c.Wait), otellock.WithAttemptTimeout(c.AttemptTimeout),
 		// The jitter between attempts is the network's, which the seed decides.
 		otellock.WithBackoff(1, 1),
