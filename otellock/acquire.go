@@ -163,7 +163,7 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	c := l.config
 	w.unsent = false
 	if a.err == nil {
-		q.answered(a.grant.Queued)
+		q.answered()
 		return ErrContended, l.try
 	}
 	if over := ended(ctx, a.at); over != nil {

@@ -26,13 +26,12 @@ type queue struct {
 
 	busy     bool // the backend's last answer: somebody has the lock
 	absorbed bool // one failure since then
-	queued   bool // the backend has promised to wake the queue
 	told     bool // the backend may know the queue: it has to be told to forget it
 
 	due   time.Time      // when the first asks; zero: at once
 	woken observe.WakeUp // what brought that about
 	wakes int            // how often the queue was woken
-	ours  time.Time      // since when only waiters of this queue had the lock, while nobody promises wake-ups
+	ours  time.Time      // since when only waiters of this queue had the lock, while other processes poll
 }
 
 // enter appends a waiter to the queue of its key.
@@ -106,22 +105,29 @@ func (qs *queues) wakeAll() {
 func (q *queue) Wake(remote bool) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
+	q.ours = time.Time{}
 	if remote {
 		q.ask(observe.WakeUpMessage)
-		return
+	} else {
+		q.ask(observe.WakeUpRelease)
 	}
+}
+
+// WakeAlone implements [Waiter]. Other processes poll then, and would find the lock
+// taken for ever, if this queue did not pause as they do now and then.
+func (q *queue) WakeAlone() {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
 	q.ask(observe.WakeUpRelease)
-	if q.queued || q.first == nil {
+	if q.first == nil {
 		return
 	}
-	// Nobody tells other processes that the lock is free: they poll, and would find
-	// it taken for ever, if this queue did not poll as they do now and then.
-	now, c := time.Now(), q.first.lease.config
+	now, limit := time.Now(), q.first.lease.config.backoffMax
 	if q.ours.IsZero() {
 		q.ours = now
 	}
-	if now.Sub(q.ours) >= c.backoffMax {
-		q.due, q.woken, q.ours = now.Add(random(c.backoffMax)), observe.WakeUpPoll, time.Time{}
+	if now.Sub(q.ours) >= limit {
+		q.due, q.woken, q.ours = now.Add(random(limit)), observe.WakeUpPoll, time.Time{}
 	}
 }
 
@@ -155,10 +161,10 @@ func (q *queue) rest(wakes int, due time.Time) {
 }
 
 // answered is called when the first was told that the lock is busy.
-func (q *queue) answered(queued bool) {
+func (q *queue) answered() {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.queued, q.ours = true, queued, time.Time{}
+	q.busy, q.ours = true, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the
