@@ -2,7 +2,6 @@ package otellock
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	c := l.config
 	l.outer = LeaseFromContext(ctx)
-	if c.disabled && ended(ctx, time.Now()) == nil {
+	if l.disabled = !c.isEnabled(ctx); l.disabled && ended(ctx, time.Now()) == nil {
 		c.observed.Disabled(ctx)
 		return true, nil
 	}
@@ -77,7 +76,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 	if c.locker.breakers.isOpen(l.key) {
 		return l.newError("acquire", typeBreaker, ErrBackend, errBreakerOpen)
 	}
-	l.token = rand.Text()
+	l.token = c.newValue(ctx)
 	w := newWaiter(l, op, start)
 	defer w.leave()
 	for retries := 0; ; retries++ {
@@ -87,7 +86,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		w.begin(retries)
 		a := w.attempt(ctx, retries > 0)
 		if a.err == nil && a.granted {
-			l.startAt(a.sent)
+			l.startAt(a)
 			w.granted()
 			return nil
 		}
@@ -130,7 +129,7 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	}
 	whole := c.attemptTimeout - now.Sub(w.silent)
 	timeout := budget(ctx, now, whole)
-	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again}
+	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
 	if !l.try && c.locker.notifier != nil {
 		claim.Waiter = w.queue
 	}
@@ -164,6 +163,7 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	w.unsent = false
 	if a.err == nil {
 		q.answered()
+		l.meet(a.grant.Held, w.op)
 		return ErrContended, l.try
 	}
 	if over := ended(ctx, a.at); over != nil {
@@ -211,9 +211,10 @@ func (w *waiter) over(ctx context.Context, why error, a attempt) error {
 
 func (l *lease) failedBy(a attempt) *Error { return l.newError("acquire", a.class, ErrBackend, a.err) }
 
-// startAt starts a lease that was granted to an attempt of that time.
-func (l *lease) startAt(sent time.Time) {
-	l.start = sent
+// startAt starts a lease that was granted to the attempt.
+func (l *lease) startAt(a attempt) {
+	l.start, l.granted, l.fence = a.sent, a.at, a.grant.Fence
+	l.met, l.holder = "", nil
 	l.length.Store(int64(l.config.ttl))
 	l.shortest = maxTTL
 	if l.pending { // an earlier attempt may still land, and set this time to live
@@ -228,5 +229,5 @@ func (l *lease) renewToken(ctx context.Context) {
 		l.config.locker.cleanup.add(ctx, l, false)
 		l.pending = false
 	}
-	l.token = rand.Text()
+	l.token = l.config.newValue(ctx)
 }

@@ -43,7 +43,8 @@ type leftover struct {
 	ctx    context.Context // carries the trace of the operation that left it
 	claim  Claim
 	config *mutexConfig
-	given  bool // Lock gave the lease out, and Close could not release it
+	lease  *lease // whose shortest hold must pass
+	given  bool   // Lock gave the lease out, and Close could not release it
 
 	place    *list.Element
 	added    time.Time
@@ -64,7 +65,7 @@ func (c *cleanup) add(ctx context.Context, l *lease, given bool) {
 	longest := max(l.config.ttl, l.longest)
 	l.mu.Unlock()
 	left := &leftover{ctx: observe.TraceContext(ctx), claim: Claim{Key: l.key, Token: l.token, TTL: longest},
-		config: l.config, given: given, added: now, due: now, failed: errNotTried}
+		config: l.config, lease: l, given: given, added: now, due: now, failed: errNotTried}
 	c.Begin()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +162,9 @@ func (c *cleanup) nudge() {
 func (c *cleanup) look(left *leftover) {
 	err := errNoReturn
 	defer func() { c.looked(left, err) }()
-	_, err = c.locker.call(left.ctx, "cleanup", left.claim, left.config.attemptTimeout)
+	claim := left.claim
+	claim.Keep = left.lease.keep(time.Now())
+	_, err = c.locker.call(left.ctx, "cleanup", claim, left.config.attemptTimeout)
 	if errors.Is(err, ErrLost) || errors.Is(err, ErrStolen) {
 		err = nil
 	}

@@ -22,7 +22,7 @@ func TestAClosedLockerRefusesEveryMethodAndCountsNothing(t *testing.T) {
 			"declared before": b.target.Mutex("marker-id"),
 			"declared after":  late.Mutex("marker-id"),
 			"derived":         b.locker.UndeclaredMutex("lock:projects:marker-id"),
-			"disabled":        b.target.Mutex("marker-id").With(otellock.WithEnabled(false)),
+			"disabled":        b.target.Mutex("marker-id").With(otellock.WithEnabled(func(context.Context) bool { return false })),
 		} {
 			errs, ran := everyMethod(b.ctx, m)
 			for method, err := range errs {

@@ -16,7 +16,7 @@ var (
 	// HTTP handler answers 409.
 	ErrContended = observe.ErrContended
 	// ErrBackend says that the backend failed and the operation does not fail open.
-	// If the Op of the [Error] is acquire, nothing ran; if it is release, fn has.
+	// If the Op of the [Error] is acquire, nothing ran; if it is another, fn has.
 	ErrBackend = errors.New("otellock: backend failed")
 	// ErrExpired says that the lease ran out while it was held. Another holder may
 	// have run at the same time.
@@ -42,7 +42,7 @@ var (
 // own text may name keys: do not log that. A reporter that walks the chain, such as
 // sentry.CaptureException, sends it too: give it errors.New(err.Error()).
 type Error struct {
-	Op     string // acquire, release or extend, as in lock.operation.name, or close
+	Op     string // acquire, release or extend, as in lock.operation.name; lease, found lost by the clock; or close
 	Target string // the declared name, the derived one, or empty where there is none
 	// Type is a value of error.type, or contended, canceled, released,
 	// unprotected, invalid, or closed: the Locker's, beside ErrClosed, else the
@@ -53,6 +53,7 @@ type Error struct {
 	cause  error  // raw, unbounded text
 	detail string // bounded text
 	under  *Lease // the lease under which the lock was asked for
+	holder *Holder
 }
 
 // Error returns bounded text, for example "otellock: acquire projects: timeout".
@@ -92,7 +93,7 @@ func (e *Error) GoString() string { return e.Error() }
 //
 // Do, TryDo and [Do] return fn's error as it is, and that may be another lock's.
 // With the context that was given to them, OwnError tells the two apart. If the Op
-// of the result is acquire, nothing ran; if it is release, fn did. It relies on fn
+// of the result is acquire, nothing ran; if it is another, fn did. It relies on fn
 // using its own context for the locks that it takes.
 func OwnError(ctx context.Context, err error) (*Error, bool) {
 	return ownError(LeaseFromContext(ctx), err)

@@ -3,6 +3,8 @@ package otellock
 import (
 	"context"
 	"time"
+
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // Extend makes the lease run out ttl from now. It never fails open: the error is
@@ -20,12 +22,12 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	}
 	s := l.state
 	c := s.config.lockConfig
-	c.ttl = ttl
+	c.ttl, c.extendFor, c.minHold = ttl, 0, 0
 	if err := c.resolve(); err != nil {
 		return invalid("extend", s.config.observed.Name(), err.Error())
 	}
 	switch {
-	case s.config.disabled:
+	case s.disabled:
 		return nil
 	case !s.protected:
 		return s.newError("extend", "unprotected", ErrBackend, nil)
@@ -62,18 +64,33 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, deadline.Sub(start))
 	}
-	l.mu.Lock()
-	l.longest = max(l.longest, ttl)
-	l.mu.Unlock()
-	// The server may take a shorter time to live without ever saying so.
-	l.length.Store(min(l.length.Load(), int64(start.Sub(l.start)+ttl)))
-	failed, pending := l.request(ctx, "extend", ttl, timeout, &op)
-	if failed = l.endExtend(start, ttl, failed, pending, done); failed != nil {
-		op.End(failed)
+	if failed := l.prolong(ctx, start, ttl, timeout, done, &op); failed != nil {
 		return failed
 	}
-	op.End(nil)
 	return nil
+}
+
+// prolong makes an extend that was registered with done.
+func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.Duration, done chan struct{}, op *observe.Operation) *Error {
+	l.mu.Lock()
+	l.longest = max(l.longest, ttl)
+	// The server may take a shorter time to live without ever saying so.
+	if shorter := int64(start.Sub(l.start) + ttl); shorter < l.length.Load() {
+		l.length.Store(shorter)
+		l.rearm()
+	}
+	l.mu.Unlock()
+	failed, pending := l.request(ctx, "extend", ttl, timeout, op)
+	failed = l.endExtend(start, ttl, failed, pending, done)
+	if failed == nil {
+		op.End(nil)
+		return nil
+	}
+	if failed.kind != ErrBackend {
+		l.stopWork(failed)
+	}
+	op.End(failed)
+	return failed
 }
 
 // beginExtend registers an extend, whose end is told by closing done. If another
@@ -103,15 +120,22 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 		// The release did not wait for it: what it found is no loss.
 		failed = l.newError("extend", typeTimeout, ErrBackend, nil)
 	}
+	if l.watch != nil {
+		l.watch.failed = failed
+	}
 	switch {
 	case failed == nil:
 		l.length.Store(int64(start.Sub(l.start) + min(ttl, l.shortest)))
-	case failed.kind != ErrBackend:
+		if l.watch != nil {
+			l.watch.from = start
+		}
+	case failed.kind != ErrBackend && l.lost == nil:
 		l.lost = failed
 		l.gone.Store(true)
 	}
 	if pending {
 		l.shortest = min(l.shortest, ttl)
 	}
+	l.rearm()
 	return failed
 }

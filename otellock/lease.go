@@ -2,6 +2,7 @@ package otellock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -16,16 +17,18 @@ import (
 //
 // A lease is not a fence. Its time to live may run out, or the backend may
 // forget it, while the holder works on; the holder learns it at the end, by
-// [Lease.Extend], or by looking at [Lease.Deadline].
+// [Lease.Extend], by looking at [Lease.Deadline], or by [Lease.Context]. What is
+// written at the wrong time is refused by a store that compares [Lease.Fence].
 type Lease struct {
 	state   *lease
+	work    *leaseContext
 	cleanup runtime.Cleanup // counts a Lease of Lock that became garbage
 }
 
 // Protected reports whether the lease is held, as far as this process knows. It
-// is false where the lock failed open or is disabled, where Extend found the
-// lease lost, and after the release. A deadline that has passed does not make it
-// false: the server decides.
+// is false where the lock failed open or is disabled, where the lease was found
+// lost, and after the release. A deadline that has passed makes it false only with
+// [WithAutoExtend] or [WithCancelOnLoss]: otherwise the server decides.
 func (l *Lease) Protected() bool { return l != nil && l.state != nil && l.state.holds() }
 
 // Deadline returns when the lease runs out unless it is extended: the start of the
@@ -36,6 +39,40 @@ func (l *Lease) Deadline() time.Time {
 		return time.Time{}
 	}
 	return l.state.deadline()
+}
+
+// Remaining returns how long the lease lasts unless it is extended: the time until
+// [Lease.Deadline]. It is zero for a lease that is not [Lease.Protected], and never
+// negative.
+func (l *Lease) Remaining() time.Duration {
+	if !l.Protected() {
+		return 0
+	}
+	return max(0, time.Until(l.state.deadline()))
+}
+
+// Context returns the context that the lock was called with, for work under the
+// lease: fn's context in Do and TryDo. It carries the lease, see [LeaseFromContext],
+// and keeps it from becoming garbage.
+//
+// With [WithCancelOnLoss] it ends when the lease is lost or released, or its Locker
+// closed. [context.Cause] is then the loss ([ErrExpired], [ErrLost], [ErrStolen]),
+// [context.Canceled] or [ErrClosed].
+func (l *Lease) Context() context.Context {
+	if l == nil || l.work == nil {
+		return context.Background()
+	}
+	return l.work
+}
+
+// Fence returns the fencing token of a lease that was acquired with [WithFencing],
+// and false for every other and for one that is unprotected. It stays the same
+// when the lease is extended or lost. See WithFencing for what to do with it.
+func (l *Lease) Fence() (token uint64, ok bool) {
+	if l == nil || l.state == nil || !l.state.protected || !l.state.config.fencing {
+		return 0, false
+	}
+	return l.state.fence, true
 }
 
 // Release ends the lease. ctx carries the trace only: its cancellation and its
@@ -80,8 +117,13 @@ type lease struct {
 
 	observed  *observe.Lease // of a protected lease
 	start     time.Time      // of the request that was granted: the lease counts from here
+	granted   time.Time      // when its answer came: the shortest hold counts from here
+	fence     uint64         // with WithFencing
+	met       string         // the latest value that kept this one waiting
+	holder    *Holder        // who that was; nil if unknown
 	length    atomic.Int64   // of the lease, from start, in nanoseconds
 	gone      atomic.Bool    // ended, or known to be lost
+	disabled  bool           // when it was acquired: nothing is held
 	try       bool           // by TryDo or TryLock
 	given     bool           // out by Lock or TryLock
 	protected bool           // the backend granted it
@@ -96,7 +138,9 @@ type lease struct {
 	waiters   chan struct{} // made by the first who waits for the end, and closed then
 	extending chan struct{} // closed when the extend that is under way has ended
 	shortest  time.Duration // time to live of any attempt that may still land
-	lost      *Error        // what Extend found
+	lost      *Error        // what Extend, a renewal or the watch found
+	outlived  bool          // lost by the local clock: the key may still be there
+	watch     *watch        // nil where nothing is renewed and a loss does not end the work
 
 	result error // of the end
 }
@@ -114,12 +158,14 @@ func (l *lease) release(ctx context.Context) error {
 	}
 	var op observe.Operation
 	first := l.end(func() {
+		l.stopWork(nil)
 		ctx, op = l.observed.Release(ctx)
-		if err := l.giveBack(ctx, &op); err != nil {
+		err, left := l.giveBack(ctx, &op)
+		if err != nil {
 			l.result = err
-			if err.kind == ErrBackend {
-				l.config.locker.cleanup.add(ctx, l, false)
-			}
+		}
+		if left {
+			l.config.locker.cleanup.add(ctx, l, false)
 		}
 	})
 	if first {
@@ -131,15 +177,17 @@ func (l *lease) release(ctx context.Context) error {
 // releaseByClose ends the lease as Close does.
 func (l *lease) releaseByClose(ctx context.Context) {
 	l.end(func() {
-		l.result = l.newError("release", "closed", ErrClosed, nil)
+		closed := l.newError("release", "closed", ErrClosed, nil)
+		l.result = closed
+		l.stopWork(closed)
 		var uncounted observe.Operation
-		err := l.giveBack(ctx, &uncounted)
+		err, left := l.giveBack(ctx, &uncounted)
 		l.observed.Drop(ctx)
 		switch {
+		case left:
+			l.config.locker.cleanup.add(ctx, l, true)
 		case err == nil:
 			l.config.observed.Cleanup(ctx, nil)
-		case err.kind == ErrBackend:
-			l.config.locker.cleanup.add(ctx, l, true)
 		default:
 			l.config.observed.Cleanup(ctx, err)
 		}
@@ -215,10 +263,11 @@ func (l *lease) forget() {
 	}
 }
 
-// giveBack removes the key, unless the lease is known to be lost. It takes one
-// attempt timeout at most, of which half may be spent on waiting for an Extend.
-// One that is not answered by then is overtaken, and finds the key gone.
-func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
+// giveBack removes the key, or keeps it busy for its shortest hold, unless the
+// backend has said that the lease is lost. It takes one attempt timeout at most, of
+// which half may be spent on waiting for an Extend. One that is not answered by then
+// is overtaken, and finds the key gone. left says that the key may still be there.
+func (l *lease) giveBack(ctx context.Context, op *observe.Operation) (failed *Error, left bool) {
 	start, timeout := time.Now(), l.config.attemptTimeout
 	l.mu.Lock()
 	l.releasing = true
@@ -237,13 +286,25 @@ func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 		timeout -= time.Since(start)
 	}
 	l.mu.Lock()
-	lost := l.lost
+	lost, outlived := l.lost, l.outlived
 	l.mu.Unlock()
-	if lost != nil {
-		return l.newError("release", lost.Type, lost.kind, nil)
+	if lost == nil || outlived {
+		failed, _ = l.request(ctx, "release", 0, timeout, op)
+		left = failed != nil && failed.kind == ErrBackend
 	}
-	err, _ := l.request(ctx, "release", 0, timeout, op)
-	return err
+	if lost != nil {
+		failed = l.newError("release", lost.Type, lost.kind, lost.cause)
+		failed.holder = lost.holder
+	}
+	return failed, left
+}
+
+// keep returns for how long a release has to keep the key busy.
+func (l *lease) keep(now time.Time) time.Duration {
+	if l.config.minHold == 0 || l.granted.IsZero() {
+		return 0
+	}
+	return max(0, l.granted.Add(l.config.minHold).Sub(now))
 }
 
 // request makes attempts to release or to extend within the timeout, whatever becomes
@@ -251,16 +312,22 @@ func (l *lease) giveBack(ctx context.Context, op *observe.Operation) *Error {
 // is no free connection. pending says that an attempt was never answered.
 //
 // A repeated release may find what the first one did. If that was sent before the
-// lease's deadline, a key that is absent or another's means success; if it was
-// sent later, the lease had expired.
+// lease's deadline, a key that is absent or another's means success, unless the
+// other's lease is older than that; if it was sent later, the lease had expired.
 func (l *lease) request(ctx context.Context, op string, ttl, timeout time.Duration, observed *observe.Operation) (failed *Error, pending bool) {
 	ctx = context.WithoutCancel(ctx)
 	now := time.Now()
 	end, limit := now.Add(timeout), timeout/2
-	inTime := false // the first attempt without an answer was sent before the deadline
+	var first time.Time // when the first attempt was sent that was not answered
 	for {
-		sent := now
-		_, err := l.config.locker.call(ctx, op, Claim{Key: l.key, Token: l.token, TTL: ttl}, limit)
+		sent, c := now, Claim{Key: l.key, Token: l.token, TTL: ttl}
+		if op == "release" {
+			c.Keep = l.keep(now)
+		}
+		if c.Keep > 0 {
+			observed.Keep()
+		}
+		_, err := l.config.locker.call(ctx, op, c, limit)
 		now = time.Now()
 		if err == nil {
 			return nil, pending
@@ -269,17 +336,24 @@ func (l *lease) request(ctx context.Context, op string, ttl, timeout time.Durati
 		if kind := losses[class]; kind != nil {
 			repeated := pending && op == "release"
 			switch {
-			case repeated && inTime:
-				return nil, pending
+			case repeated && first.Before(l.deadline()):
+				if !isTheft(err, first, now) {
+					return nil, pending
+				}
 			case repeated, class == typeLost && !now.Before(l.deadline()):
 				class, kind = typeExpired, ErrExpired
 			}
-			return l.newError(op, class, kind, nil), pending
+			failed = l.newError(op, class, kind, nil)
+			var stolen *StolenError
+			if errors.As(err, &stolen) {
+				failed.holder, _ = holderOf(stolen.Held, now)
+			}
+			return failed, pending
 		}
 		again := class == typePool
 		if unanswered(class) {
 			if again = !pending; again {
-				inTime = sent.Before(l.deadline())
+				first = sent
 			}
 			pending = true
 		}

@@ -139,6 +139,11 @@ func TestHeldTimeAndUtilization(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 12, 0.8},
+		{"of a lease that is renewed, of its limit", func(t *testing.T, b *lab) {
+			if err := b.target.Mutex("7").With(otellock.WithAutoExtend(time.Minute)).Do(b.ctx, sleeps(45*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}, 45, 0.75},
 		{"from the grant, and up to the reply of the release", func(t *testing.T, b *lab) {
 			b.backend.Script(func() { b.backend.OnAcquire = []fault{after(200*time.Millisecond, works)} })
 			b.backend.Script(func() { b.backend.OnRelease = []fault{after(100*time.Millisecond, works)} })
@@ -419,7 +424,7 @@ func TestAnUnprotectedLeaseSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		for name, m := range map[string]otellock.Mutex{
 			"failed open": b.target.Mutex("7"),
-			"disabled":    b.target.Mutex("7").With(otellock.WithEnabled(false)),
+			"disabled":    b.target.Mutex("7").With(otellock.WithEnabled(func(context.Context) bool { return false })),
 		} {
 			b.backend.Fail(errRefused)
 			err := m.Do(b.ctx, func(ctx context.Context) error {

@@ -26,6 +26,8 @@ type Locker struct {
 	mu    sync.Mutex
 	given map[*lease]struct{} // leases of Lock and TryLock, for Close
 
+	renewing chan struct{} // has one element for each renewal under way
+
 	closed  atomic.Bool
 	calls   inflight.Counter
 	cleanup cleanup
@@ -57,6 +59,7 @@ func New(b Backend, opts ...Option) (*Locker, error) {
 		observer: observer,
 		config:   c.lock,
 		given:    map[*lease]struct{}{},
+		renewing: make(chan struct{}, maxRenewals),
 		calls:    inflight.New(),
 		queues:   queues{byKey: map[string]*queue{}},
 		made:     time.Now(),
@@ -158,8 +161,8 @@ func (l *Locker) Close(ctx context.Context) error {
 // give makes the Lease of a lock that was taken, and counts it as abandoned if it
 // becomes garbage before it is released. The backend is not touched then: the
 // collector may run while the critical section still does.
-func (l *Locker) give(s *lease) *Lease {
-	given := &Lease{state: s}
+func (l *Locker) give(ctx context.Context, s *lease) *Lease {
+	given := &s.begin(ctx).lease
 	if !s.protected {
 		return given
 	}

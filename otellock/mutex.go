@@ -55,7 +55,9 @@ func (m Mutex) GoString() string { return m.String() }
 // tells acquire from release.
 //
 // The context given to fn carries the lease, see [LeaseFromContext], and is
-// otherwise the caller's: it does not end with the lease.
+// otherwise the caller's. With [WithCancelOnLoss], the default where the lock fails
+// closed, it also ends when the lease is lost: [context.Cause] says why, and if fn
+// returns another error the loss is joined to it.
 func (m Mutex) Do(ctx context.Context, fn func(context.Context) error) error {
 	_, err := m.run(ctx, false, fn)
 	return err
@@ -135,12 +137,32 @@ func (m Mutex) run(ctx context.Context, try bool, fn func(context.Context) error
 
 // run runs fn under the lease and releases it, whichever way fn ends.
 func (l *lease) run(ctx context.Context, fn func(context.Context) error) (err error) {
+	work := l.begin(ctx)
 	defer func() {
-		if lost := l.release(ctx); lost != nil && l.config.failClosed {
-			err = errors.Join(err, lost)
+		if found := l.release(ctx); found != nil && l.returns(found, err, work) {
+			err = errors.Join(err, found)
 		}
 	}()
-	return fn(&leaseContext{ctx, Lease{state: l}})
+	return fn(work)
+}
+
+// returns reports whether Do returns what the release has found beside fn's error.
+// A lock that fails closed does, unless it is the loss that fn returns already; one
+// that fails open does if the loss has ended fn's context, and fn failed.
+func (l *lease) returns(found, fns error, work context.Context) bool {
+	lost := l.loss()
+	if lost != nil && errors.Is(fns, lost) {
+		return false
+	}
+	return l.config.failClosed || lost != nil && fns != nil && context.Cause(work) == error(lost)
+}
+
+// begin returns the context of the work under the lease, and watches the lease if
+// it has to be.
+func (l *lease) begin(ctx context.Context) *leaseContext {
+	work := &leaseContext{l.startWatch(ctx), Lease{state: l}}
+	work.lease.work = work
+	return work
 }
 
 func (m Mutex) lease(ctx context.Context, try bool) (*Lease, bool, error) {
@@ -154,7 +176,7 @@ func (m Mutex) lease(ctx context.Context, try bool) (*Lease, bool, error) {
 	if ok, err := l.acquire(ctx); !ok {
 		return nil, false, l.refusal(err)
 	}
-	return locker.give(l), true, nil
+	return locker.give(ctx, l), true, nil
 }
 
 // refusal returns what the caller gets where the lock was not taken: a busy lock
@@ -166,7 +188,9 @@ func (l *lease) refusal(err error) error {
 	if l.try {
 		return nil
 	}
-	return l.newError("acquire", "contended", ErrContended, nil)
+	contended := l.newError("acquire", "contended", ErrContended, nil)
+	contended.holder = l.holder
+	return contended
 }
 
 // A leaseContext is a context.WithValue of the lease that fn runs under.

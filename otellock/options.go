@@ -1,6 +1,8 @@
 package otellock
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -37,8 +39,16 @@ type lockConfig struct {
 	attemptTimeout time.Duration
 	attemptIsSet   bool // WithAttemptTimeout was used: the time to live must be above it
 	failClosed     bool
-	disabled       bool
+	enabled        func(context.Context) bool // nil is always
 	logger         *slog.Logger
+
+	extendFor    time.Duration // WithAutoExtend
+	minHold      time.Duration
+	cancelOnLoss bool
+	cancelIsSet  bool // WithCancelOnLoss was used
+	fencing      bool
+	anonymous    bool         // WithHolderInfo(false)
+	backend      Capabilities // what it can do
 }
 
 func newLockerConfig(b Backend, opts []Option) lockerConfig {
@@ -54,6 +64,9 @@ func newLockerConfig(b Backend, opts []Option) lockerConfig {
 	if single, ok := b.(interface{ ServerAddress() (string, int) }); ok {
 		c.observe = append(c.observe, observe.WithServerAddress(single.ServerAddress()))
 	}
+	if able, ok := b.(interface{ Capabilities() Capabilities }); ok {
+		c.lock.backend = able.Capabilities()
+	}
 	for _, opt := range opts {
 		if opt != nil {
 			opt.applyLocker(&c)
@@ -64,7 +77,7 @@ func newLockerConfig(b Backend, opts []Option) lockerConfig {
 
 // observed returns the options that telemetry is about.
 func (c lockConfig) observed() []observe.LockOption {
-	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithWait(c.wait),
+	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithRenewalLimit(c.extendFor), observe.WithWait(c.wait),
 		observe.WithFailOpen(!c.failClosed), observe.WithLogger(c.logger)}
 }
 
@@ -88,6 +101,9 @@ func (c *lockConfig) resolve() error {
 	if !c.attemptIsSet {
 		c.attemptTimeout = min(defaultAttemptTimeout, c.ttl/3)
 	}
+	if !c.cancelIsSet {
+		c.cancelOnLoss = c.failClosed
+	}
 	switch {
 	case c.attemptIsSet && c.attemptTimeout <= 0:
 		return fmt.Errorf("WithAttemptTimeout(%v): the timeout must be above zero", c.attemptTimeout)
@@ -97,6 +113,18 @@ func (c *lockConfig) resolve() error {
 		return fmt.Errorf("WithTTL(%v): the time to live must be at most %v", c.ttl, maxTTL)
 	case c.ttl <= c.attemptTimeout:
 		return fmt.Errorf("WithTTL(%v): the time to live must be above the attempt timeout of %v, or a lease could be over before its grant arrives", c.ttl, c.attemptTimeout)
+	case c.extendFor < 0 || c.extendFor > maxTTL:
+		return fmt.Errorf("WithAutoExtend(%v): the limit must not be negative, and at most %v; 0 extends nothing", c.extendFor, maxTTL)
+	case c.extendFor > 0 && c.extendFor <= c.ttl:
+		return fmt.Errorf("WithAutoExtend(%v): the limit must be above the time to live of %v, or nothing is ever extended", c.extendFor, c.ttl)
+	case c.extendFor > 0 && c.attemptTimeout > c.ttl/3:
+		return fmt.Errorf("WithAutoExtend: the attempt timeout of %v must be at most a third of the time to live of %v, or one renewal that hangs costs the lease", c.attemptTimeout, c.ttl)
+	case c.minHold < 0 || c.minHold > c.ttl:
+		return fmt.Errorf("WithMinHold(%v): the shortest hold must not be negative, and at most the time to live of %v", c.minHold, c.ttl)
+	case c.minHold > 0 && !c.backend.Keep:
+		return errors.New("WithMinHold: this backend cannot keep a key; its Capabilities say so")
+	case c.fencing && !c.backend.Fence:
+		return errors.New("WithFencing: this backend has no fencing tokens; its Capabilities say so")
 	case c.wait < 0:
 		return fmt.Errorf("WithWait(%v): the wait must not be negative; 0 tries once", c.wait)
 	case c.backoffBase <= 0 || c.backoffMax < c.backoffBase:
@@ -115,8 +143,8 @@ func (o lockOption) applyLocker(c *lockerConfig) { o(&c.lock) }
 func (o lockOption) applyLock(c *lockConfig)     { o(c) }
 
 // WithTTL sets the time to live of a lease. It is the longest that a crashed
-// holder blocks others, and the longest that a holder may take: nothing extends
-// a lease but [Lease.Extend]. The default is 10 s; at least 1 ms, at most 100
+// holder blocks others, and the longest that a holder may take, unless the lease
+// is extended: see [WithAutoExtend] and [Lease.Extend]. The default is 10 s; at least 1 ms, at most 100
 // years, and above an attempt timeout that was set.
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
@@ -151,10 +179,82 @@ func WithFailClosed(closed bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.failClosed = closed })
 }
 
-// WithEnabled turns locking off (false) without touching the callers: everything
-// runs, unprotected, and is counted as disabled. The default is true.
-func WithEnabled(enabled bool) LockOption {
-	return lockOption(func(c *lockConfig) { c.disabled = !enabled })
+// WithAutoExtend renews the lease while it is held, so that the time to live can be
+// short and the work long: it is extended every third of its time to live, until
+// limit has passed since it was acquired. A renewal that fails is counted, and tried
+// again while the lease lasts. Work that takes longer than limit loses its lease.
+// Zero, the default, renews nothing. The limit must be above the time to live, and
+// the attempt timeout at most a third of that.
+//
+// The lease of [Mutex.Lock] is renewed until it is released or limit has passed, and
+// no longer once it and its [Lease.Context] are garbage.
+func WithAutoExtend(limit time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.extendFor = limit })
+}
+
+// WithCancelOnLoss ends fn's context, and [Lease.Context], when the lease is lost:
+// when its time to live has passed, when an extend finds that it is gone, and when
+// its Locker closes a lease of [Mutex.Lock]. [context.Cause] says why. With
+// [WithAutoExtend] it ends one attempt timeout before the time to live has passed,
+// so that the work can stop before somebody else begins. The default is true with
+// [WithFailClosed], else false.
+func WithCancelOnLoss(cancel bool) LockOption {
+	return lockOption(func(c *lockConfig) { c.cancelOnLoss, c.cancelIsSet = cancel, true })
+}
+
+// WithMinHold keeps the lock busy until d has passed since it was acquired, also if
+// it is released before: the release leaves the key, and it is counted as kept. It
+// makes [Mutex.TryDo] run once for each schedule of several replicas: that holds
+// while their clocks differ by less than d, and d is below the period less that
+// difference. d must not be above the time to live. Zero, the default, keeps
+// nothing. The backend has to be able to: redisbackend and memorybackend are.
+func WithMinHold(d time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.minHold = d })
+}
+
+// WithFencing asks for a number with every grant, see [Lease.Fence]. It rises with
+// every grant of the same key, so that a store can refuse a holder that was stopped
+// for longer than its lease:
+//
+//	UPDATE projects SET name = ?, fence = ? WHERE id = ? AND fence <= ?
+//
+// with the fence in the places of the second and the fourth. No row means that a
+// later holder has written. It is not below the server's time in microseconds, and
+// goes back only if the server loses the key's counter and its clock goes back at
+// the same time, or if an asynchronous failover loses the latest grants and the
+// new master's clock is behind. The backend has to be able to: redisbackend and
+// memorybackend are.
+func WithFencing() LockOption {
+	return lockOption(func(c *lockConfig) { c.fencing = true })
+}
+
+// WithHolderInfo says whether the value that is stored with the key tells who holds
+// it: the span, the time to live and the process (number@host). Whoever finds the
+// lock busy links its span to the holder's, and reads the rest by [Error.Holder].
+// The default is true; false stores a random token only.
+func WithHolderInfo(tell bool) LockOption {
+	return lockOption(func(c *lockConfig) { c.anonymous = !tell })
+}
+
+// WithEnabled switches locking off wherever enabled returns false, without touching
+// the callers: everything runs, unprotected, and is counted as disabled. It is asked
+// once, when a lock is acquired, with the caller's context: what was acquired is
+// renewed and released whatever it says later. It must be safe for concurrent use;
+// if it panics, locking is on. Nil, the default, is always on.
+func WithEnabled(enabled func(context.Context) bool) LockOption {
+	return lockOption(func(c *lockConfig) { c.enabled = enabled })
+}
+
+func (c *lockConfig) isEnabled(ctx context.Context) (enabled bool) {
+	if c.enabled == nil {
+		return true
+	}
+	defer func() {
+		if recover() != nil {
+			enabled = true
+		}
+	}()
+	return c.enabled(ctx)
 }
 
 // WithLogger sends the warnings to this logger instead of the OpenTelemetry

@@ -358,7 +358,7 @@ func TestADisabledLockStillEndsWithItsContext(t *testing.T) {
 			s.Errorf("ran %d times, %v", s.Ran, err)
 		}
 		s.WantCounted(only(attempt{"acquire", "canceled", "", ""}))
-	}, otellock.WithEnabled(false))
+	}, otellock.WithEnabled(func(context.Context) bool { return false }))
 }
 
 func TestAShortTTLNeedsNoSecondOption(t *testing.T) {

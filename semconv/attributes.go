@@ -111,11 +111,26 @@ const (
 	// for which the lease was held, as a ratio of its time to live.
 	//
 	// Counted from the start of the request that acquired it, where its time to
-	// live begins too. Above 1 the lease ran out while it was held.
+	// live begins too. Above 1 the lease ran out while it was held. For a lease
+	// that the library extends on its own it is a ratio of the longest time for
+	// which it does so.
 	//
 	// Type: double
 	// Examples: 0.04, 1.3
 	LockHoldUtilizationKey = attribute.Key("lock.hold.utilization")
+
+	// LockRenewalsKey is the attribute "lock.renewals". The number of times
+	// that the library has extended the lease on its own, successfully or not.
+	//
+	// Type: int
+	// Examples: 1, 1080
+	LockRenewalsKey = attribute.Key("lock.renewals")
+
+	// LockLinkTypeKey is the attribute "lock.link.type". What a linked span is
+	// to this one.
+	//
+	// Type: enum
+	LockLinkTypeKey = attribute.Key("lock.link.type")
 
 	// LockReportResultKey is the attribute "lock.report.result". What became of
 	// a report.
@@ -256,9 +271,17 @@ func LockHoldDuration(val float64) attribute.KeyValue {
 // time for which the lease was held, as a ratio of its time to live.
 //
 // Counted from the start of the request that acquired it, where its time to
-// live begins too. Above 1 the lease ran out while it was held.
+// live begins too. Above 1 the lease ran out while it was held. For a lease
+// that the library extends on its own it is a ratio of the longest time for
+// which it does so.
 func LockHoldUtilization(val float64) attribute.KeyValue {
 	return LockHoldUtilizationKey.Float64(val)
+}
+
+// LockRenewals returns the attribute "lock.renewals". The number of times
+// that the library has extended the lease on its own, successfully or not.
+func LockRenewals(val int) attribute.KeyValue {
+	return LockRenewalsKey.Int(val)
 }
 
 // LockReportSuppressedCount returns the attribute
@@ -360,6 +383,11 @@ var (
 	LockOutcomeBackendError = LockOutcomeKey.String("backend_error")
 	// The lock was given back in time.
 	LockOutcomeReleased = LockOutcomeKey.String("released")
+	// The lock was given back in time, and its key stays busy for what is left
+	// of its shortest hold.
+	//
+	// Counts as `released` wherever releases are counted.
+	LockOutcomeKept = LockOutcomeKey.String("kept")
 	// The lease was gone at release, or the backend failed. `error.type` says
 	// which.
 	LockOutcomeReleaseError = LockOutcomeKey.String("release_error")
@@ -406,6 +434,12 @@ var (
 	// Nothing but time. Its pause between two attempts was over, or whoever
 	// came before it has gone.
 	LockWakeUpPoll = LockWakeUpKey.String("poll")
+)
+
+// Values of lock.link.type.
+var (
+	// The span that acquired the lease which keeps this one waiting.
+	LockLinkTypeHolder = LockLinkTypeKey.String("holder")
 )
 
 // Values of lock.report.result.

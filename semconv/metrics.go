@@ -47,7 +47,8 @@ var (
 	// which a lock was held as a ratio of its time to live.
 	//
 	// Above 1 the lease ran out while it was held, and another holder may have
-	// run at the same time.
+	// run at the same time. For a lease that the library extends on its own it
+	// is a ratio of the longest time for which it does so.
 	MetricLockHoldUtilization = Metric{
 		Name:        "lock.hold.utilization",
 		Description: "Time for which a lock was held as a ratio of its time to live.",

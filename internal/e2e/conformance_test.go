@@ -245,6 +245,10 @@ func (c *conformance) span(t *testing.T, s sdktrace.ReadOnlySpan) {
 		c.see("span event " + event.Name)
 		c.attributes(t, "span event "+event.Name, def.Events[i].Attributes, event.Attributes)
 	}
+	for _, link := range s.Links() {
+		c.see("link.lock.holder")
+		c.attributes(t, "link.lock.holder", c.registry.Group("link.lock.holder").Attributes, link.Attributes)
+	}
 }
 
 func (c *conformance) metric(t *testing.T, m metricdata.Metrics) {
@@ -345,6 +349,9 @@ func (c *conformance) complete(t *testing.T) {
 		for _, e := range s.Events {
 			want("span event " + e.Name)
 		}
+	}
+	for _, l := range c.registry.Links {
+		uses(l.ID, l.Attributes)
 	}
 	for _, e := range c.registry.Events {
 		uses("event "+e.Name, e.Attributes)

@@ -300,7 +300,7 @@ var acts = []act{
 		return m.With(otellock.WithFailClosed(true)).Do(ctx, nothing)
 	},
 	func(r *ring, m otellock.Mutex, text string) error { // disabled
-		return m.With(otellock.WithEnabled(false)).Do(context.Background(), func(ctx context.Context) error {
+		return m.With(otellock.WithEnabled(func(context.Context) bool { return false })).Do(context.Background(), func(ctx context.Context) error {
 			r.printed.context(ctx)
 			return nil
 		})

@@ -27,17 +27,16 @@ func NewScripted() *ScriptedBackend { return &ScriptedBackend{Backend: memorybac
 
 func (b *ScriptedBackend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, error) {
 	b.see(c)
-	var answer atomic.Pointer[otellock.Grant] // a fault may call after it has returned
-	answer.Store(&otellock.Grant{})
+	var granted atomic.Pointer[otellock.Grant] // a fault may call after it has returned
 	err := b.next("acquire", &b.OnAcquire)(ctx, func() error {
 		grant, err := b.Backend.Acquire(context.WithoutCancel(ctx), c)
-		answer.Store(&grant)
+		granted.Store(&grant)
 		return err
 	})
-	if err != nil {
-		return otellock.Grant{}, err
+	if grant := granted.Load(); err == nil && grant != nil {
+		return *grant, nil
 	}
-	return *answer.Load(), nil
+	return otellock.Grant{}, err
 }
 
 func (b *ScriptedBackend) Extend(ctx context.Context, c otellock.Claim) error {

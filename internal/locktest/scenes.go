@@ -495,6 +495,99 @@ var Scenes = []Scene{
 		Warned:  []string{"extend_error connection_refused"},
 	},
 	{
+		Name: "a waiter links its span to the holder's",
+		play: func(s *Stage) {
+			lease, err := s.Mutex().Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			time.AfterFunc(time.Second, func() { _ = lease.Release(s.Ctx) })
+			s.Do()
+		},
+		Ran:     1,
+		Counted: map[Attempt]int64{{"acquire", "acquired", "", ""}: 2, {"release", "released", "", ""}: 2},
+		Check: func(s *Stage) {
+			spans := s.Tel.Ended("acquire projects")
+			if links := spans[1].Links(); len(links) != 1 || links[0].SpanContext.SpanID() != spans[0].SpanContext().SpanID() {
+				s.Errorf("the waiter links to %v", links)
+			}
+		},
+	},
+	{
+		Name: "a lease is renewed while fn runs",
+		opts: []otellock.LockOption{otellock.WithAutoExtend(time.Hour)},
+		play: func(s *Stage) {
+			s.Err = s.Mutex().Do(s.Ctx, func(context.Context) error { s.Ran++; time.Sleep(8 * time.Second); return nil })
+		},
+		Ran:     1,
+		Counted: With(Plain, Attempt{"extend", "extended", "", ""}, Attempt{"extend", "extended", "", ""}),
+	},
+	{
+		Name: "a renewal that fails is counted and made again within the lease",
+		opts: []otellock.LockOption{otellock.WithAutoExtend(time.Hour)},
+		play: func(s *Stage) {
+			s.Backend.Script(func() { s.Backend.OnExtend = []Fault{Answers(ErrRefused)} })
+			s.Err = s.Mutex().Do(s.Ctx, func(context.Context) error { s.Ran++; time.Sleep(6 * time.Second); return nil })
+		},
+		Ran:     1,
+		Counted: With(Plain, Attempt{"extend", "extended", "", ""}, Attempt{"extend", "extend_error", "connection_refused", "closed"}),
+		Warned:  []string{"extend_error connection_refused"},
+	},
+	{
+		Name: "fn that outlives the limit of its renewal is an overrun, told at that moment",
+		opts: []otellock.LockOption{otellock.WithAutoExtend(12 * time.Second)},
+		play: func(s *Stage) {
+			s.Err = s.Mutex().Do(s.Ctx, func(context.Context) error { s.Ran++; time.Sleep(time.Minute); return nil })
+		},
+		Ran:     1,
+		Counted: With(AcquiredOnce, Attempt{"extend", "extended", "", ""}, Attempt{"release", "release_error", "expired", "open"}),
+		Warned:  []string{"release_error expired"},
+	},
+	{
+		Name: "a loss ends fn's context, and is returned once",
+		opts: []otellock.LockOption{otellock.WithFailClosed(true), otellock.WithAutoExtend(time.Hour)},
+		play: func(s *Stage) {
+			s.Err = s.Mutex().Do(s.Ctx, func(ctx context.Context) error {
+				s.Ran++
+				s.Backend.Clear()
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+			var lost *otellock.Error
+			if !errors.As(s.Err, &lost) || s.Err != error(lost) {
+				s.Errorf("Do = %v, want the loss alone", s.Err)
+			}
+		},
+		Ran:     1,
+		Counted: With(AcquiredOnce, Attempt{"extend", "extend_error", "lost", "closed"}, Attempt{"release", "release_error", "lost", "closed"}),
+		Warned:  []string{"extend_error lost"},
+		Is:      []error{otellock.ErrLost},
+	},
+	{
+		Name: "a lease that runs out ends fn's context at that moment",
+		opts: []otellock.LockOption{otellock.WithFailClosed(true)},
+		play: func(s *Stage) {
+			s.Err = s.Mutex().Do(s.Ctx, func(ctx context.Context) error { s.Ran++; <-ctx.Done(); return ctx.Err() })
+		},
+		Ran:     1,
+		Counted: With(AcquiredOnce, Attempt{"release", "release_error", "expired", "closed"}),
+		Warned:  []string{"release_error expired"},
+		Is:      []error{context.Canceled, otellock.ErrExpired},
+		lasts:   10 * time.Second,
+	},
+	{
+		Name: "a lock that is kept after its release stays busy",
+		opts: []otellock.LockOption{otellock.WithMinHold(5 * time.Second)},
+		play: func(s *Stage) {
+			s.Do()
+			s.tryDo()
+			time.Sleep(5 * time.Second)
+			s.tryDo()
+		},
+		Counted: map[Attempt]int64{{"acquire", "acquired", "", ""}: 2, {"acquire", "skipped", "", ""}: 1, {"release", "kept", "", ""}: 2},
+		Ran:     2,
+	},
+	{
 		Name: "a lease that is garbage is counted, and its key left alone",
 		play: func(s *Stage) {
 			if _, err := s.Mutex().Lock(s.Ctx); err != nil {
@@ -526,7 +619,7 @@ var Scenes = []Scene{
 	},
 	{
 		Name: "a disabled lock runs everything and asks nobody",
-		opts: []otellock.LockOption{otellock.WithEnabled(false)},
+		opts: []otellock.LockOption{otellock.WithEnabled(func(context.Context) bool { return false })},
 		play: func(s *Stage) {
 			s.Err = s.Mutex().Do(s.Ctx, func(ctx context.Context) error {
 				lease := otellock.LeaseFromContext(ctx)

@@ -19,6 +19,7 @@ type Registry struct {
 	Metrics    []*Group
 	Events     []*Group
 	Spans      []*Group
+	Links      []*Group // attribute groups of the links between spans
 
 	groups map[string]*Group
 }

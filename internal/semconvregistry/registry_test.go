@@ -35,8 +35,8 @@ func signals(r *Registry) []*Group { return slices.Concat(r.Metrics, r.Events, r
 func TestEveryAttributeIsOnSomeSignal(t *testing.T) {
 	r := project(t)
 	for _, a := range r.Attributes {
-		if !slices.ContainsFunc(signals(r), func(g *Group) bool { _, used := g.Attributes.Find(a.ID); return used }) {
-			t.Errorf("%s is defined and on no metric, event or span", a.ID)
+		if !slices.ContainsFunc(slices.Concat(signals(r), r.Links), func(g *Group) bool { _, used := g.Attributes.Find(a.ID); return used }) {
+			t.Errorf("%s is defined and on no metric, event, span or link", a.ID)
 		}
 	}
 }

@@ -95,6 +95,10 @@ func (l *loader) add(g *Group) {
 		}
 	}
 	switch g.Type {
+	case "attribute_group":
+		if strings.HasPrefix(g.ID, "link.") {
+			l.r.Links = append(l.r.Links, g)
+		}
 	case "metric":
 		g.Name = g.MetricName
 		l.r.Metrics = append(l.r.Metrics, g)

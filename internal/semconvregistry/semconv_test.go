@@ -25,6 +25,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockBackendName("redis"),
 		semconv.LockWaitTimeout(3),
 		semconv.LockRetries(2),
+		semconv.LockRenewals(8),
 		semconv.LockTTL(10),
 		semconv.LockHoldDuration(0.1),
 		semconv.LockHoldUtilization(0.01),
@@ -40,6 +41,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockFailurePolicyOpen,
 		semconv.LockActionBackendError,
 		semconv.LockReportResultEmitted,
+		semconv.LockLinkTypeHolder,
 		semconv.ErrorTypeReadOnly,
 	}
 	byName := map[attribute.Key]bool{}

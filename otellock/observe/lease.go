@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/otellock/otellock-go/semconv"
 )
@@ -18,9 +19,17 @@ type Lease struct {
 	start    time.Duration // when the attempt that was granted began: the lease counts from here
 	granted  time.Duration // when it was; both since the Observer was made
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
-	lost     atomic.Bool   // an extend has found and reported the loss
+	renewals atomic.Int64
+	told     atomic.Int32 // of the loss: one of the constants below
 	try      bool
 }
+
+// How much has been said of a loss before its release ends.
+const (
+	nothing  int32 = iota
+	reported       // by an extend, which counted itself
+	counted        // by Expire, which counted the release
+)
 
 // Release begins the release of the lease.
 func (l *Lease) Release(ctx context.Context) (context.Context, Operation) {
@@ -43,6 +52,18 @@ func (l *Lease) begin(in context.Context, kind operation, start []trace.SpanStar
 	s := l.target.series
 	op.ctx, op.span = s.observer.startSpan(in, s.spanNames[kind], start)
 	return op.ctx, op
+}
+
+// Expire says that the lease has run out while it is held, at that moment: it
+// counts the release as failed with expired, and warns. err is what the lock makes
+// of it. The release that follows does neither again, whatever it finds. A loss
+// that an extend has found is not said again.
+func (l *Lease) Expire(ctx context.Context, err error) {
+	if l == nil || !l.told.CompareAndSwap(nothing, counted) {
+		return
+	}
+	f := l.failure(opRelease, typeExpired, time.Now(), err)
+	l.target.series.observer.fail(ctx, noop.Span{}, f, nothing)
 }
 
 // Drop ends the lease without an operation of its own, as when a lock is closed:
@@ -69,8 +90,11 @@ func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 	record(ctx, s.observer.holdDuration, held, s.hold)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.LockHoldDuration(held))
+		if n := l.renewals.Load(); n > 0 {
+			span.SetAttributes(semconv.LockRenewals(int(n)))
+		}
 	}
-	length := time.Duration(l.deadline.Load()) - l.start
+	length := max(time.Duration(l.deadline.Load())-l.start, l.target.limit)
 	if length <= 0 {
 		return
 	}
@@ -99,11 +123,23 @@ func (l *Lease) extended(start time.Time, ttl time.Duration) {
 	l.deadline.Store(int64(l.target.series.observer.since(start) + ttl))
 }
 
-// reported reports whether an extend has told of the loss already, and remembers
-// one that it tells of now.
-func (l *Lease) reported(op operation, errorType string) bool {
-	if op == opExtend && isLoss(errorType) {
-		return l.lost.Swap(true)
+// tell returns how much has been said already of what the operation has found, and
+// remembers what it says itself.
+func (l *Lease) tell(op operation, errorType string) int32 {
+	switch {
+	case op == opRelease:
+		return l.told.Load()
+	case isLoss(errorType) && l.told.CompareAndSwap(nothing, reported):
+		return nothing
 	}
-	return l.lost.Load()
+	return min(l.told.Load(), reported) // an extend counts itself
+}
+
+// failure describes an operation on the lease that failed.
+func (l *Lease) failure(op operation, errorType string, now time.Time, err error) failure {
+	f := failure{target: l.target, op: op, try: l.try, outcome: releaseError, policy: l.target.policy(), errorType: errorType, held: l.held(now), err: err}
+	if op == opExtend { // it never fails open
+		f.outcome, f.policy = extendError, closed
+	}
+	return f
 }

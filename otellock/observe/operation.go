@@ -111,7 +111,7 @@ func (a *Acquire) End(err error) *Lease {
 		if a.refused {
 			f.policy = closed
 		}
-		o.fail(a.ctx, a.span, f, false)
+		o.fail(a.ctx, a.span, f, nothing)
 		return nil
 	}
 	endSpan(a.span)
@@ -162,10 +162,17 @@ type Operation struct {
 	retries int
 	start   time.Time
 	ttl     time.Duration // of an extend
+	kept    bool
+	renewal int64 // which one of the lease; 0 if the caller extends
+	late    bool  // the span starts if the operation fails
 }
 
 // Retry counts an attempt after the first.
 func (op *Operation) Retry() { op.retries++ }
+
+// Keep says that the release leaves the key busy for a while: it is counted as kept
+// if it ends without an error.
+func (op *Operation) Keep() { op.kept = true }
 
 // End ends the operation with its error: nil, one of [ErrExpired], [ErrLost] and
 // [ErrStolen] if the lease is gone, or any other error of the backend. Call it
@@ -176,23 +183,31 @@ func (op *Operation) End(err error) {
 		return
 	}
 	now := time.Now()
-	outcome, failed := released, releaseError
-	if op.op == opExtend {
-		outcome, failed = extended, extendError
+	if op.op == opRelease && l.told.Load() == counted && !errors.Is(err, ErrExpired) {
+		err = ErrExpired
 	}
-	errorType := ""
+	var f failure
+	outcome := op.succeeded()
 	if err != nil {
-		outcome = failed
-		if errorType = ErrorType(err); named(err) == "" {
+		errorType := ErrorType(err)
+		if named(err) == "" {
 			errorType = l.loss(errorType, now)
 		}
+		f = l.failure(op.op, errorType, now, err)
+		f.retries = op.retries
+		outcome = f.outcome
+		if op.late {
+			op.startLate()
+		}
 	}
-	held := l.held(now)
 	if op.op == opRelease {
 		l.record(op.ctx, op.span, now)
 	}
 	if op.span.IsRecording() {
 		op.span.SetAttributes(outcomeAttrs[outcome], semconv.LockRetries(op.retries))
+		if op.renewal > 0 {
+			op.span.SetAttributes(semconv.LockRenewals(int(op.renewal)))
+		}
 	}
 	s := l.target.series
 	if err == nil {
@@ -203,11 +218,17 @@ func (op *Operation) End(err error) {
 		}
 		return
 	}
-	f := failure{target: l.target, op: op.op, try: l.try, outcome: outcome, policy: l.target.policy(), errorType: errorType, held: held, retries: op.retries, err: err}
-	if op.op == opExtend {
-		f.policy = closed
+	s.observer.fail(op.ctx, op.span, f, l.tell(op.op, f.errorType))
+}
+
+func (op *Operation) succeeded() outcome {
+	switch {
+	case op.op == opExtend:
+		return extended
+	case op.kept:
+		return kept
 	}
-	s.observer.fail(op.ctx, op.span, f, l.reported(op.op, errorType))
+	return released
 }
 
 func isLoss(errorType string) bool {

@@ -98,6 +98,7 @@ type LockOption interface{ applyLock(*lockConfig) }
 
 type lockConfig struct {
 	ttl      time.Duration
+	limit    time.Duration
 	wait     time.Duration
 	failOpen bool
 	logger   *slog.Logger
@@ -112,6 +113,13 @@ func (o lockOption) applyLock(c *lockConfig) { o(c) }
 // without one: it has no utilization and cannot expire.
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
+}
+
+// WithRenewalLimit sets for how long the lock renews a lease on its own: the
+// utilization of a hold is a ratio of that, where it is longer than the time to
+// live. The default, zero, is for a lease that is not renewed.
+func WithRenewalLimit(limit time.Duration) LockOption {
+	return lockOption(func(c *lockConfig) { c.limit = limit })
 }
 
 // WithWait sets how long an acquire is willing to wait, for its span.

@@ -42,10 +42,12 @@ var actions = [...]struct {
 func (f *failure) action() string { return actions[f.op].attr.Value.AsString() }
 
 // fail counts a failed operation, marks and ends its span, and warns, unless the
-// same loss was reported before or the throttle would suppress the warning.
-func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, reported bool) {
+// same loss was told before or the throttle would suppress the warning.
+func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, told int32) {
 	s := f.target.series
-	s.add(ctx, 1, failedSeries{f.op, f.outcome, f.policy, f.errorType})
+	if told != counted {
+		s.add(ctx, 1, failedSeries{f.op, f.outcome, f.policy, f.errorType})
+	}
 	f.at = time.Now() // by the wall clock: the lease's own time stands still while the machine sleeps
 	if span.IsRecording() {
 		span.SetStatus(codes.Error, f.errorType)
@@ -56,7 +58,8 @@ func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, reporte
 	}
 	endSpan(span)
 	switch {
-	case reported:
+	case told == counted:
+	case told == reported:
 		o.reporter.count(ctx, &f, semconv.LockReportResultSuppressed)
 	case !o.suppressed(&f):
 		o.reporter.deliver(ctx, &f)

@@ -40,6 +40,7 @@ const (
 	disabled
 	backendError
 	released
+	kept
 	releaseError
 	extended
 	extendError
@@ -57,6 +58,7 @@ var outcomeAttrs = [...]attribute.KeyValue{
 	disabled:     semconv.LockOutcomeDisabled,
 	backendError: semconv.LockOutcomeBackendError,
 	released:     semconv.LockOutcomeReleased,
+	kept:         semconv.LockOutcomeKept,
 	releaseError: semconv.LockOutcomeReleaseError,
 	extended:     semconv.LockOutcomeExtended,
 	extendError:  semconv.LockOutcomeExtendError,
@@ -68,7 +70,7 @@ var outcomeAttrs = [...]attribute.KeyValue{
 // operationOf is the operation of each outcome that is no failure.
 var operationOf = map[outcome]operation{
 	acquired: opAcquire, contended: opAcquire, skipped: opAcquire, canceled: opAcquire, disabled: opAcquire,
-	released: opRelease, extended: opExtend, cleaned: opCleanup, abandoned: opCleanup,
+	released: opRelease, kept: opRelease, extended: opExtend, cleaned: opCleanup, abandoned: opCleanup,
 }
 
 // A policy is what a failure did to the caller; none at a cleanup, which has no
