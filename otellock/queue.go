@@ -155,6 +155,7 @@ func (q *queue) begin() (wakes int, how observe.WakeUp) {
 func (q *queue) rest(wakes int, due time.Time) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
+	q.told = true
 	if wakes == q.wakes {
 		q.due = due
 	}
@@ -164,7 +165,7 @@ func (q *queue) rest(wakes int, due time.Time) {
 func (q *queue) answered() {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.ours = true, time.Time{}
+	q.busy, q.told, q.ours = true, true, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the
