@@ -7,12 +7,12 @@ TESTFLAGS   ?=
 # MODULES are all modules but the Collector's, which collector-config/Makefile looks after.
 MODULES = $(patsubst %/,%,$(dir $(shell git ls-files 'go.mod' '*/go.mod' ':!collector-config')))
 
-.PHONY: help test test-collector lint alone licenses generate bench redis
+.PHONY: help test test-collector lint alone licenses generate bench redis browser
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
-test: redis ## the whole test suite, against real redis-server processes
+test: redis browser ## the whole test suite, against real redis-server processes and a real browser
 	$(GO) test $(TESTFLAGS) work
 
 test-collector: redis ## the Collector's configurations, dashboards and alerts, run for real
@@ -42,3 +42,7 @@ bench: ## the instrumented lock beside its hand-written floor, the throttle besi
 # The tests start their own servers, Sentinels too; only the program has to be there.
 redis:
 	@sh .ci/need redis-server redis-server redis
+
+# The page of otellock/lockz is looked at.
+browser:
+	@sh .ci/need chromium chromium

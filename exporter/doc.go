@@ -46,6 +46,18 @@
 // With OTEL_LOGS_EXPORTER=none and no other destination loggers report that they
 // are not enabled, by which otellock knows to warn on the console.
 //
+// # What does not arrive
+//
+// A lock's warning that a destination gave up, after its retries, is printed on
+// standard error with the route and the reason: at most once a minute for each
+// action and target, over all destinations. So an operator reads it also while
+// the Collector is down together with Redis, or where no Collector runs at all.
+// What a full queue drops is printed as well, and what Shutdown gives up.
+//
+// That the first export of a signal fails is printed once, with the host and a
+// hint. Later failures go to [otel.SetErrorHandler] only. [WithConsole] prints
+// somewhere else.
+//
 // # Sentry
 //
 // SENTRY_DSN adds Sentry beside the exporter of OTEL_LOGS_EXPORTER, whatever

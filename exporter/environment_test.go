@@ -223,10 +223,14 @@ func TestWithoutAnEndpointTheReceiverIsLocalhostByHTTP(t *testing.T) {
 				go func() { defer close(served); _ = server.Serve(l) }()
 				defer func() { _ = server.Close(); <-served }()
 
-				tel := setup(t, exporter.WithoutGlobals())
+				var out buffer
+				tel := setup(t, exporter.WithoutGlobals(), out.option())
 				emit(context.Background(), t, tel)
 				if err := tel.Shutdown(within(t, 10*time.Second)); err == nil {
 					t.Error("no receiver has accepted anything, and Shutdown returned no error")
+				}
+				if want := "not delivered: lock backend failed: projects runs unprotected\" route=\"OTLP to localhost:" + port; !strings.Contains(out.String(), want) {
+					t.Errorf("the console does not say %s:\n%s", want, &out)
 				}
 				if len(heard) < 3 {
 					t.Errorf("%d requests arrived in plain text, want one of each signal", len(heard))

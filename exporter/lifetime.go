@@ -3,9 +3,6 @@ package exporter
 import (
 	"context"
 	"errors"
-
-	sdklog "go.opentelemetry.io/otel/sdk/log"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 var errShutDown = errors.New("exporter: shut down before the export had an answer")
@@ -21,26 +18,4 @@ func bounded(ctx, life context.Context) (context.Context, func()) {
 		stop()
 		cancel(nil)
 	}
-}
-
-type boundSpanExporter struct {
-	sdktrace.SpanExporter
-	life context.Context
-}
-
-func (e boundSpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	ctx, release := bounded(ctx, e.life)
-	defer release()
-	return e.SpanExporter.ExportSpans(ctx, spans)
-}
-
-type boundLogExporter struct {
-	sdklog.Exporter
-	life context.Context
-}
-
-func (e boundLogExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	ctx, release := bounded(ctx, e.life)
-	defer release()
-	return e.Exporter.Export(ctx, records)
 }

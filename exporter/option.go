@@ -1,6 +1,8 @@
 package exporter
 
 import (
+	"log/slog"
+
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -28,6 +30,7 @@ type config struct {
 	spanProcessors     []sdktrace.SpanProcessor
 	metricReaders      []sdkmetric.Reader
 	logProcessors      []sdklog.Processor
+	console            slog.Handler
 }
 
 func newConfig(opts []Option) (c config) {
@@ -87,4 +90,17 @@ func WithMetricReader(r sdkmetric.Reader) Option {
 // that p may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithLogProcessor(p sdklog.Processor) Option {
 	return option(func(c *config) { c.logProcessors = append(c.logProcessors, p) })
+}
+
+// WithConsole sets what prints where telemetry does not arrive: a lock's warning
+// that a destination gave up, with the route and the reason, once a minute for
+// each action and target; and, once, that the first export of a signal failed. The
+// default is text on standard error. The handler must not lead back into
+// OpenTelemetry, and may be called by several goroutines at once. Nil is ignored.
+func WithConsole(handler slog.Handler) Option {
+	return option(func(c *config) {
+		if handler != nil {
+			c.console = handler
+		}
+	})
 }

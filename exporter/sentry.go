@@ -24,7 +24,10 @@ const (
 
 // openSentry returns nil where there is neither a DSN nor a client.
 func openSentry(_ context.Context, b *builder) (sdklog.Processor, error) {
-	p, err := sentrylog.New(os.Getenv(dsnVar), append([]sentrylog.Option{sentrylog.WithMeterProvider(b.metrics)}, b.sentry...)...)
+	p, err := sentrylog.New(os.Getenv(dsnVar), append([]sentrylog.Option{
+		sentrylog.WithMeterProvider(b.metrics),
+		sentrylog.WithUndelivered(func(record sdklog.Record, reason string) { b.out.undelivered("Sentry", reason, &record) }),
+	}, b.sentry...)...)
 	switch {
 	case errors.Is(err, sentrylog.ErrNoDSN) && os.Getenv(logsVar) == sentryName:
 		return nil, malformed(dsnVar, "must be set when "+logsVar+" is "+sentryName+", unless WithSentry is given a client")
@@ -56,5 +59,5 @@ func openSentrySpans(ctx context.Context, b *builder) (sdktrace.SpanProcessor, e
 	if err != nil {
 		return nil, fmt.Errorf("exporter: WithSentryTraces: %w", err)
 	}
-	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.life}), nil
+	return sdktrace.NewBatchSpanProcessor(routedSpanExporter{e, &route{signal: "traces", host: dsn.GetHost(), life: b.life, console: b.out}}), nil
 }

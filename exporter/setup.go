@@ -41,7 +41,8 @@ const (
 // A variable or option that cannot be used is an error; then nothing is left
 // running and no global has been touched. Errors name variables and never contain
 // their values. A receiver that cannot be reached is not an error: exports are
-// retried, and their failures go to [otel.SetErrorHandler].
+// retried, and their failures go to [otel.SetErrorHandler]. What nobody would see
+// otherwise is printed: see [WithConsole].
 func Setup(ctx context.Context, opts ...Option) (*Telemetry, error) {
 	cfg := newConfig(opts)
 	propagator, err := newPropagator()
@@ -71,7 +72,11 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &builder{config: cfg}
+	out, err := newConsole(cfg.console)
+	if err != nil {
+		return err
+	}
+	b := &builder{config: cfg, out: out}
 	b.life, t.end = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -82,7 +87,7 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 		}
 	}()
 
-	if b.metrics, err = newMeterProvider(ctx, cfg, res); err != nil {
+	if b.metrics, err = newMeterProvider(ctx, b, res); err != nil {
 		return err
 	}
 	b.opened = append(b.opened, b.metrics)
@@ -101,7 +106,7 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	logOptions := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
 	if len(logs) > 0 { // a provider without a processor says that it is not enabled
 		for i := range logs {
-			logs[i] = eventNameProcessor{logs[i]}
+			logs[i] = eventNameProcessor{watchedProcessor{logs[i], out}}
 		}
 		if t.throttle, err = throttle.NewProcessorWith(append([]throttle.Option{throttle.WithMeterProvider(b.metrics)}, cfg.throttle...), logs...); err != nil {
 			return fmt.Errorf("exporter: WithThrottle: %w", err)
@@ -110,6 +115,7 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	}
 
 	tracers, loggers := sdktrace.NewTracerProvider(traceOptions...), sdklog.NewLoggerProvider(logOptions...)
+	t.logRoute = b.logRoute
 	t.tracers, t.meters, t.loggers = tracers, b.metrics, loggers
 	t.traces, t.metrics, t.logs = signal{tracers, spans}, signal{b.metrics, nil}, signal{loggers, nil}
 	if t.throttle != nil {
@@ -118,8 +124,8 @@ func (t *Telemetry) build(ctx context.Context, cfg config) (err error) {
 	return nil
 }
 
-func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (*sdkmetric.MeterProvider, error) {
-	reader, err := newMetricReader(ctx)
+func newMeterProvider(ctx context.Context, b *builder, res *resource.Resource) (*sdkmetric.MeterProvider, error) {
+	reader, err := newMetricReader(ctx, b)
 	if listen := (*net.OpError)(nil); errors.As(err, &listen) {
 		// Its text quotes the host.
 		problem := "not an address of this machine"
@@ -138,7 +144,7 @@ func newMeterProvider(ctx context.Context, cfg config, res *resource.Resource) (
 	}
 	// The provider stops its readers one after the other: those of the process
 	// before the one that waits for a server.
-	for _, r := range cfg.metricReaders {
+	for _, r := range b.metricReaders {
 		if r != nil {
 			opts = append(opts, sdkmetric.WithReader(r))
 		}

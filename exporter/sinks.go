@@ -42,9 +42,12 @@ var (
 // builder is what sinks are opened with.
 type builder struct {
 	config
-	life    context.Context // ends with Telemetry.Shutdown
-	metrics *sdkmetric.MeterProvider
-	opened  []processor // shut down again when Setup fails
+	life context.Context // ends with Telemetry.Shutdown
+	out  *console
+	// logRoute is that of OTEL_LOGS_EXPORTER, nil where it is none.
+	logRoute *route
+	metrics  *sdkmetric.MeterProvider
+	opened   []processor // shut down again when Setup fails
 }
 
 // open adds what the sinks open to the processors given by options.
@@ -66,24 +69,31 @@ func open[P processor](ctx context.Context, b *builder, sinks []sink[P], given [
 	return all, nil
 }
 
-// newExporter opens what the environment names for a signal: by auto, unless it
-// is an OTLP receiver whose address nobody gave. That one is at localhost without
+// newExporter opens what the environment names for a signal: by auto, unless that
+// is an OTLP receiver. Where nobody gave its address it is at localhost without
 // TLS, as the specification has it, where Go's exporters would use TLS.
-func newExporter[E any](signal string, http, grpc, auto func() (E, error)) (E, error) {
-	addressed := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
-	if otlpSelected(signal) && !addressed {
-		switch protocol(signal) {
-		case "http/protobuf":
-			auto = http
-		case "grpc":
-			auto = grpc
-		}
+func newExporter[E any](signal string, http, grpc func(local bool) (E, error), auto func() (E, error)) (e E, err error) {
+	local := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") == ""
+	switch by := protocol(signal); {
+	case otlpSelected(signal) && by == "http/protobuf":
+		e, err = http(local)
+	case otlpSelected(signal) && by == "grpc":
+		e, err = grpc(local)
+	default:
+		e, err = auto()
 	}
-	e, err := auto()
 	if err != nil {
 		err = fmt.Errorf("exporter: OTEL_%s_EXPORTER: %w", signal, err)
 	}
 	return e, err
+}
+
+// when returns the option, if it applies.
+func when[O any](applies bool, option O) []O {
+	if applies {
+		return []O{option}
+	}
+	return nil
 }
 
 func openLogExporter(ctx context.Context, b *builder) (sdklog.Processor, error) {
@@ -91,27 +101,36 @@ func openLogExporter(ctx context.Context, b *builder) (sdklog.Processor, error) 
 		return nil, nil
 	}
 	e, err := newExporter("LOGS",
-		func() (sdklog.Exporter, error) { return otlploghttp.New(ctx, otlploghttp.WithInsecure()) },
-		func() (sdklog.Exporter, error) { return otlploggrpc.New(ctx, otlploggrpc.WithInsecure()) },
+		func(local bool) (sdklog.Exporter, error) {
+			return otlploghttp.New(ctx, when(local, otlploghttp.WithInsecure())...)
+		},
+		func(local bool) (sdklog.Exporter, error) {
+			return otlploggrpc.New(ctx, when(local, otlploggrpc.WithInsecure())...)
+		},
 		func() (sdklog.Exporter, error) { return autoexport.NewLogExporter(ctx) })
 	if err != nil || autoexport.IsNoneLogExporter(e) {
 		return nil, err // behind a batch processor, none would say that it is enabled
 	}
-	return sdklog.NewBatchProcessor(boundLogExporter{e, b.life}), nil
+	b.logRoute = b.newRoute("LOGS")
+	return pendingProcessor{sdklog.NewBatchProcessor(routedLogExporter{e, b.logRoute}), &b.logRoute.pending}, nil
 }
 
 func openSpanExporter(ctx context.Context, b *builder) (sdktrace.SpanProcessor, error) {
 	e, err := newExporter("TRACES",
-		func() (sdktrace.SpanExporter, error) { return otlptracehttp.New(ctx, otlptracehttp.WithInsecure()) },
-		func() (sdktrace.SpanExporter, error) { return otlptracegrpc.New(ctx, otlptracegrpc.WithInsecure()) },
+		func(local bool) (sdktrace.SpanExporter, error) {
+			return otlptracehttp.New(ctx, when(local, otlptracehttp.WithInsecure())...)
+		},
+		func(local bool) (sdktrace.SpanExporter, error) {
+			return otlptracegrpc.New(ctx, when(local, otlptracegrpc.WithInsecure())...)
+		},
 		func() (sdktrace.SpanExporter, error) { return autoexport.NewSpanExporter(ctx) })
 	if err != nil || autoexport.IsNoneSpanExporter(e) {
 		return nil, err
 	}
-	return sdktrace.NewBatchSpanProcessor(boundSpanExporter{e, b.life}), nil
+	return sdktrace.NewBatchSpanProcessor(routedSpanExporter{e, b.newRoute("TRACES")}), nil
 }
 
-func newMetricReader(ctx context.Context) (sdkmetric.Reader, error) {
+func newMetricReader(ctx context.Context, b *builder) (sdkmetric.Reader, error) {
 	auto := func() (sdkmetric.Reader, error) { return autoexport.NewMetricReader(ctx) }
 	if os.Getenv("OTEL_METRICS_PRODUCERS") != "" { // autoexport alone knows them
 		r, err := auto()
@@ -124,14 +143,14 @@ func newMetricReader(ctx context.Context) (sdkmetric.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		return sdkmetric.NewPeriodicReader(e), nil
+		return sdkmetric.NewPeriodicReader(routedMetricExporter{e, b.newRoute("METRICS")}), nil
 	}
 	return newExporter("METRICS",
-		func() (sdkmetric.Reader, error) {
-			return periodic(otlpmetrichttp.New(ctx, otlpmetrichttp.WithInsecure()))
+		func(local bool) (sdkmetric.Reader, error) {
+			return periodic(otlpmetrichttp.New(ctx, when(local, otlpmetrichttp.WithInsecure())...))
 		},
-		func() (sdkmetric.Reader, error) {
-			return periodic(otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithInsecure()))
+		func(local bool) (sdkmetric.Reader, error) {
+			return periodic(otlpmetricgrpc.New(ctx, when(local, otlpmetricgrpc.WithInsecure())...))
 		},
 		auto)
 }

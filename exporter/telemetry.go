@@ -20,6 +20,9 @@ import (
 // until the context's deadline is theirs in any case.
 const patience = 5 * time.Second
 
+// reserve is what a Shutdown keeps of its time at most to say what was lost.
+const reserve = 100 * time.Millisecond
+
 // Telemetry is what [Setup] has built. Its methods are safe for concurrent use.
 type Telemetry struct {
 	tracers    trace.TracerProvider
@@ -27,6 +30,7 @@ type Telemetry struct {
 	loggers    log.LoggerProvider
 	propagator propagation.TextMapPropagator
 	throttle   *throttle.Processor // nil when log records go nowhere
+	logRoute   *route              // nil without an exporter of log records
 
 	traces, metrics, logs signal                  // empty with OTEL_SDK_DISABLED
 	end                   context.CancelCauseFunc // ends exports that are under way
@@ -103,11 +107,21 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 		}
 	}
 	if t.logs.provider != nil {
-		t.stopErr = inOrder(ctx, t.logs.shutdown, t.traces.shutdown, t.metrics.shutdown)
+		t.stopErr = inOrder(ctx, t.shutdownLogs, t.traces.shutdown, t.metrics.shutdown)
 		t.end(errShutDown)
 	}
 	close(t.stopped)
 	return t.stopErr
+}
+
+// shutdownLogs tells the console of the warnings that an export still has in hand
+// when the time is over, or the process could end before it does.
+func (t *Telemetry) shutdownLogs(ctx context.Context) error {
+	err := t.logs.shutdown(ctx)
+	if r := t.logRoute; r != nil {
+		r.lost("shut down before the receiver answered", r.pending.all())
+	}
+	return err
 }
 
 // inOrder runs the same step of all signals: logs beside traces, metrics after
@@ -116,7 +130,13 @@ func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) er
 	logged := make(chan struct{})
 	first := func(ctx context.Context) error {
 		defer close(logged)
-		return logs(ctx)
+		if deadline, ok := ctx.Deadline(); ok {
+			// What is given up must still get to the console.
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
+			defer cancel()
+		}
+		return once(logs(ctx), ctx.Err())
 	}
 	last := func(ctx context.Context) error {
 		wait := patience
@@ -133,15 +153,20 @@ func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) er
 	steps := []func(context.Context) error{first, traces, last}
 	errs := parallel.Each(ctx, steps, func(step func(context.Context) error, ctx context.Context) error { return step(ctx) })
 	for i, name := range []string{"logs", "traces", "metrics"} {
-		switch {
-		case errs[i] == nil:
-			continue
-		case isOnly(errs[i], ctx.Err()): // that the time is over is said once
-			errs[i] = ctx.Err()
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("%s: %w", name, once(errs[i], ctx.Err()))
 		}
-		errs[i] = fmt.Errorf("%s: %w", name, errs[i])
 	}
 	return errors.Join(errs...)
+}
+
+// once returns err, or ended where err is a join of nothing else: that the time is
+// over is said once.
+func once(err, ended error) error {
+	if isOnly(err, ended) {
+		return ended
+	}
+	return err
 }
 
 // isOnly reports whether err is this one, or a join of nothing else.

@@ -18,6 +18,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 		return true, nil
 	}
 	ctx, op := l.beginAcquire(ctx)
+	op.Key(l.key)
 	err = l.wait(ctx, &op)
 	if err != nil && l.pending {
 		c.locker.cleanup.add(ctx, l, false)
@@ -26,6 +27,7 @@ func (l *lease) acquire(ctx context.Context) (ok bool, err error) {
 	switch {
 	case err == nil:
 		l.protected = true
+		l.observed.Fenced(l.fence)
 		return true, nil
 	case !c.failClosed && isBackend(err):
 		return true, nil
@@ -85,7 +87,7 @@ func (l *lease) wait(ctx context.Context, op *observe.Acquire) error {
 		}
 		w.begin(retries)
 		a := w.attempt(ctx, retries > 0)
-		if a.err == nil && a.granted {
+		if a.err == nil && a.grant.Acquired {
 			l.startAt(a)
 			w.granted()
 			return nil
@@ -107,7 +109,6 @@ type attempt struct {
 	sent, at time.Time // its begin and its end
 	timeout  time.Duration
 	grant    Grant
-	granted  bool
 	cut      bool // it had less than the attempt timeout, for the caller's deadline
 	err      error
 	class    string // of err
@@ -134,11 +135,11 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 		claim.Waiter = w.queue
 	}
 	grant, err := c.locker.call(ctx, "acquire", claim, timeout)
-	a := attempt{sent: now, at: time.Now(), timeout: timeout, grant: grant, granted: grant.Acquired, cut: timeout < whole, err: err}
+	a := attempt{sent: now, at: time.Now(), timeout: timeout, grant: grant, cut: timeout < whole, err: err}
 	switch {
 	case err != nil:
 		a.class = observe.ErrorType(err)
-	case a.granted && a.at.Sub(a.sent) >= c.ttl:
+	case a.grant.Acquired && a.at.Sub(a.sent) >= c.ttl:
 		a.err, a.class = errLateGrant, typeTimeout
 	}
 	if err != nil && a.class == typeTimeout && timeout >= c.attemptTimeout {
@@ -162,7 +163,7 @@ func (w *waiter) judge(ctx context.Context, a attempt) (end error, final bool) {
 	c := l.config
 	w.unsent = false
 	if a.err == nil {
-		q.answered()
+		q.answered(a.grant)
 		l.meet(a.grant.Held, w.op)
 		return ErrContended, l.try
 	}

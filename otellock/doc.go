@@ -33,12 +33,32 @@
 // and the caller waits for it 50 ms at most. A handler that is stuck or panics
 // costs warnings, and they are counted.
 //
+// # Longer work
+//
+// [WithAutoExtend] renews a lease while it is held, and [WithCancelOnLoss] ends the
+// function's context when the lease is lost in spite of that:
+//
+//	reports, err := locker.Target("reports", "lock:report", otellock.WithFailClosed(true),
+//		otellock.WithTTL(10*time.Second), otellock.WithAutoExtend(30*time.Minute))
+//
+// # What is stored
+//
+// The value of a key names its holder, so that an operator sees it by GET, and
+// whoever waits links to it (see [WithHolderInfo]):
+//
+//	otellock/1 ZK5XQ7R2PUCJLWM3NDVTY4HAEB 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 10000ms 4711@web-1
+//
+// These are the version of the format, a random token, the span that acquired the
+// lock as a W3C traceparent or "-", the time to live that was asked for, and the
+// process, in at most 200 bytes; after "kept " in a key that [WithMinHold] keeps. It
+// has no tracestate and no baggage. What others have written there is just busy.
+//
 // # What it does not promise
 //
 // A lease is not a fence: a holder that is stopped for longer than its time to
-// live goes on writing when it wakes up. Fail-open means unprotected. TryDo
-// excludes others at the same time; it does not keep the same work from being
-// done twice in a row. A backend that replicates asynchronously can grant a lock
+// live goes on writing when it wakes up, unless the store compares [Lease.Fence].
+// Fail-open means unprotected. TryDo excludes others at the same time; with
+// [WithMinHold] it also keeps the same work from being done twice in a row. A backend that replicates asynchronously can grant a lock
 // twice around a failover.
 //
 // # What it emits

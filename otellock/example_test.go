@@ -207,3 +207,83 @@ func ExampleOwnError() {
 	// 500
 	// 200
 }
+
+// A store is a table of which a row remembers the fence of its last writer.
+type store struct {
+	name  string
+	fence uint64
+}
+
+var errFenced = errors.New("a later holder has written")
+
+// update is UPDATE projects SET name = ?, fence = ? WHERE id = ? AND fence <= ?, of
+// which no row means errFenced. The same holder may write twice.
+func (s *store) update(name string, fence uint64) error {
+	if fence < s.fence {
+		return errFenced
+	}
+	s.name, s.fence = name, fence
+	return nil
+}
+
+// A holder that was stopped for longer than its lease wakes up and writes. No lock
+// can prevent that, and the store refuses it.
+func ExampleLease_Fence() {
+	ctx := context.Background()
+	backend := memorybackend.New()
+	locker, err := otellock.New(backend)
+	if err != nil {
+		panic(err)
+	}
+	projects, err := locker.Target("projects", "lock:projects:*", otellock.WithFencing(), otellock.WithFailClosed(true))
+	if err != nil {
+		panic(err)
+	}
+	var row store
+	write := func(lease *otellock.Lease, name string) error {
+		fence, ok := lease.Fence()
+		if !ok {
+			return errors.New("unprotected")
+		}
+		return row.update(name, fence)
+	}
+
+	stopped, err := projects.Mutex("42").Lock(ctx)
+	if err != nil {
+		panic(err)
+	}
+	backend.Clear() // its time to live passes
+	next, err := projects.Mutex("42").Lock(ctx)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("the next holder:", write(next, "one"), write(next, "two"))
+	fmt.Println("the stopped one:", write(stopped, "stale"))
+	fmt.Println("the name is", row.name)
+	// Output:
+	// the next holder: <nil> <nil>
+	// the stopped one: a later holder has written
+	// the name is two
+}
+
+// A job of half an hour on a lease of ten seconds: it is renewed while it works, and
+// stops when the lease is lost.
+func ExampleWithAutoExtend() {
+	backend := memorybackend.New()
+	locker, err := otellock.New(backend, otellock.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		panic(err)
+	}
+	reports, err := locker.Target("reports", "lock:report", otellock.WithTTL(900*time.Millisecond), // 10 s in production
+		otellock.WithAutoExtend(30*time.Minute), otellock.WithFailClosed(true))
+	if err != nil {
+		panic(err)
+	}
+	err = reports.Mutex().Do(context.Background(), func(ctx context.Context) error {
+		backend.Clear() // the server loses the key
+		<-ctx.Done()    // pass ctx to everything that the job does
+		return context.Cause(ctx)
+	})
+	fmt.Println("stopped:", errors.Is(err, otellock.ErrLost))
+	// Output: stopped: true
+}

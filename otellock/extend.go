@@ -124,12 +124,14 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 		l.watch.failed = failed
 	}
 	switch {
+	case l.outlived: // the clock was first, and that stands
+		failed = l.lost
 	case failed == nil:
 		l.length.Store(int64(start.Sub(l.start) + min(ttl, l.shortest)))
 		if l.watch != nil {
 			l.watch.from = start
 		}
-	case failed.kind != ErrBackend && l.lost == nil:
+	case failed.kind != ErrBackend:
 		l.lost = failed
 		l.gone.Store(true)
 	}

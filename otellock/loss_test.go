@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,6 +261,9 @@ func TestALossIsWarnedOfAtThatMoment(t *testing.T) {
 			t.Error(err)
 		}
 		wantWarnings(t, b, "release_error expired")
+		if caller := b.tel.Warnings()[0]["code.function.name"]; !strings.HasSuffix(fmt.Sprint(caller), "TestALossIsWarnedOfAtThatMoment.func1") {
+			t.Errorf("the warning names %v as the caller", caller)
+		}
 		span := b.tel.Ended("release projects")[0]
 		if span.Status().Description != "expired" || len(span.Events()) != 1 {
 			t.Errorf("the release's span: %v, %v", span.Status(), span.Events())
@@ -370,5 +374,27 @@ func TestAnExtendMovesTheEndOfTheWork(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// What the server says later changes nothing: the work was told that it is over.
+func TestAnExtendThatIsAnsweredAfterTheLossIsTooLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *lab) {
+		b.backend.Script(func() { b.backend.OnExtend = []fault{after(200*time.Millisecond, works)} })
+		_ = b.target.Mutex("7").With(otellock.WithFailClosed(true)).Do(b.ctx, func(ctx context.Context) error {
+			lease := otellock.LeaseFromContext(ctx)
+			time.Sleep(10*time.Second - 100*time.Millisecond)
+			deadline := lease.Deadline()
+			if err := lease.Extend(ctx, time.Minute); !errors.Is(err, otellock.ErrExpired) || err != context.Cause(ctx) {
+				t.Errorf("Extend: %v, the cause is %v", err, context.Cause(ctx))
+			}
+			expectDeadline(t, lease, deadline)
+			return nil
+		})
+		wantWarnings(t, b, "release_error expired")
+		got := b.tel.Attempts(t)
+		if got[attempt{"extend", "extend_error", "expired", "closed"}] != 1 || got[attempt{"release", "release_error", "expired", "closed"}] != 1 {
+			t.Errorf("counted %v", got)
+		}
 	})
 }

@@ -266,6 +266,12 @@ func WithLogger(logger *slog.Logger) LockOption {
 	return lockOption(func(c *lockConfig) { c.logger = logger })
 }
 
+// WithLockz shows the locks of this Locker on the page of package lockz: who holds,
+// who waits, what failed. The default is false, which keeps no list.
+func WithLockz(shown bool) Option {
+	return observed(observe.WithLockz(shown))
+}
+
 // WithTracerProvider sets the provider of the spans. The default is the global
 // one; nil is ignored.
 func WithTracerProvider(provider trace.TracerProvider) Option {

@@ -25,6 +25,7 @@ type queue struct {
 	first, last *waiter
 
 	busy     bool // the backend's last answer: somebody has the lock
+	held     Held // who, if that is known
 	absorbed bool // one failure since then
 	told     bool // the backend may know the queue: it has to be told to forget it
 
@@ -162,18 +163,18 @@ func (q *queue) rest(wakes int, due time.Time) {
 }
 
 // answered is called when the first was told that the lock is busy.
-func (q *queue) answered() {
+func (q *queue) answered(g Grant) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.told, q.ours = true, true, time.Time{}
+	q.busy, q.told, q.held, q.ours = true, true, g.Held, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the
 // release.
-func (q *queue) granted(due time.Time) {
+func (q *queue) granted(to Held, due time.Time) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.absorbed, q.due = true, false, due
+	q.busy, q.held, q.absorbed, q.due = true, to, false, due
 }
 
 // fail gives the failure of the first to every waiter for whom it is evidence, so

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,24 +127,22 @@ func TestARenewalThatFailsIsCountedAndTriedAgainWithinTheLease(t *testing.T) {
 func TestARenewalTakesAtMostHalfOfWhatIsLeft(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
 		var cut []string
+		var lease atomic.Pointer[otellock.Lease]
 		watch := func(ctx context.Context, _ func() error) error {
-			lease, _ := ctx.Value(leaseUnderTest{}).(*otellock.Lease)
 			deadline, _ := ctx.Deadline()
-			if left, took := lease.Remaining(), time.Until(deadline); took > left/2 {
+			if left, took := lease.Load().Remaining(), time.Until(deadline); took > left/2 {
 				cut = append(cut, fmt.Sprint(took, " of ", left))
 			}
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		b.backend.Script(func() { b.backend.OnExtend = slices.Repeat([]fault{watch}, 1000) })
-		var lease otellock.Lease
-		ctx := context.WithValue(b.ctx, leaseUnderTest{}, &lease)
 		got, err := b.target.Mutex("7").With(otellock.WithTTL(3*time.Second), otellock.WithAttemptTimeout(time.Second),
-			otellock.WithAutoExtend(time.Hour)).Lock(ctx)
+			otellock.WithAutoExtend(time.Hour)).Lock(b.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lease = *got
+		lease.Store(got)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		if n := b.called("extend"); n < 4 || got.Protected() || cut != nil {
@@ -152,8 +151,6 @@ func TestARenewalTakesAtMostHalfOfWhatIsLeft(t *testing.T) {
 		_ = got.Release(b.ctx)
 	})
 }
-
-type leaseUnderTest struct{}
 
 // A job of an hour is renewed a thousand times, and its trace stays readable.
 func TestTheSpansOfRenewalsAreBoundedAndTheCountHasAll(t *testing.T) {

@@ -58,6 +58,9 @@ func (w *waiter) turn(ctx context.Context) error {
 		}
 		s := w.look()
 		left := w.limit - now.Sub(w.start)
+		if s.busy && !s.first {
+			w.lease.meet(s.held, w.op)
+		}
 		switch {
 		case s.shared != nil:
 			return w.lease.failedBy(*s.shared)
@@ -87,6 +90,7 @@ func (w *waiter) turn(ctx context.Context) error {
 func (w *waiter) look() (s struct {
 	shared      *attempt
 	first, busy bool
+	held        Held
 	due         time.Time
 }) {
 	q := w.queue
@@ -95,7 +99,7 @@ func (w *waiter) look() (s struct {
 	if w.signal == nil && (q.first != w || !q.due.IsZero()) {
 		w.signal = make(chan struct{}, 1)
 	}
-	s.shared, s.first, s.busy, s.due = w.shared, q.first == w, q.busy, q.due
+	s.shared, s.first, s.busy, s.held, s.due = w.shared, q.first == w, q.busy, q.held, q.due
 	return s
 }
 
@@ -142,7 +146,7 @@ func (w *waiter) begin(retries int) {
 // granted tells the queue that w has the lock.
 func (w *waiter) granted() {
 	c := w.lease.config
-	w.queue.granted(time.Now().Add(min(pollInterval, c.ttl)))
+	w.queue.granted(Held{Token: w.lease.token, Left: c.ttl}, time.Now().Add(min(pollInterval, c.ttl)))
 }
 
 // rest plans the next attempt: half a second from now where the backend has

@@ -24,6 +24,7 @@ func (l *lease) startWatch(ctx context.Context) context.Context {
 	if !l.protected || !c.cancelOnLoss && c.extendFor == 0 {
 		return ctx
 	}
+	l.observed.KeepCaller()
 	w := &watch{ctx: context.WithoutCancel(ctx), from: l.start}
 	if c.cancelOnLoss {
 		ctx, w.cancel = context.WithCancelCause(ctx)

@@ -501,6 +501,9 @@ var (
 	ErrorTypeWrongType = ErrorTypeKey.String("WRONGTYPE")
 	// The cluster does not serve this slot.
 	ErrorTypeClusterDown = ErrorTypeKey.String("CLUSTERDOWN")
+	// The server cannot be reached, or its cluster has no leader. Nobody knows
+	// whether it carried the command out.
+	ErrorTypeUnavailable = ErrorTypeKey.String("UNAVAILABLE")
 	// The slot is on another node and the client did not follow.
 	ErrorTypeMoved = ErrorTypeKey.String("MOVED")
 	// The slot is migrating to another node and the client did not follow.
@@ -552,6 +555,7 @@ func IsErrorType(value string) bool {
 		"DENIED",
 		"WRONGTYPE",
 		"CLUSTERDOWN",
+		"UNAVAILABLE",
 		"MOVED",
 		"ASK",
 		"TRYAGAIN",

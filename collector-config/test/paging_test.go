@@ -1,7 +1,6 @@
 package test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,14 +14,17 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-const mergedRecords = string(semconv.LockReportMergedRecordsKey)
+const (
+	suppressedCount = string(semconv.LockReportSuppressedCountKey)
+	summaryEvent    = semconv.EventLockReportSummary
+)
 
 // pagingCollector is a gateway with two outputs: the paging route goes to
 // pager (as Sentry), the raw stream to raw (as Loki).
 func pagingCollector(t *testing.T, interval string) (c *collector, pager, raw *otlptest.Receiver) {
 	t.Helper()
 	pager, raw = otlptest.Start(t), otlptest.Start(t)
-	c = startCollector(t, []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, map[string]string{
+	c = startCollector(t, []string{"base", "gateway", "paging", "output-sentry-otlp", "output-grafana", "output-prometheus"}, map[string]string{
 		"COLLECTOR_PAGING_INTERVAL": interval,
 		"SENTRY_OTLP_ENDPOINT":      pager.Endpoint(), "SENTRY_PUBLIC_KEY": "0123456789abcdef",
 		"TEMPO_OTLP_ENDPOINT": raw.Endpoint(), "LOKI_OTLP_ENDPOINT": raw.Endpoint() + "/otlp",
@@ -30,21 +32,40 @@ func pagingCollector(t *testing.T, interval string) (c *collector, pager, raw *o
 	return c, pager, raw
 }
 
-// endInterval makes a paging route send what it holds: a stop puts that into the
-// queue on disk, a start delivers it.
-func (c *collector) endInterval() {
+// flush makes a paging route send the summaries of what it holds, at a stop, and a
+// start deliver them.
+func (c *collector) flush() {
 	c.t.Helper()
 	c.stop()
 	c.start()
 }
 
-// standFor sums what the records of a paging route stand for.
-func standFor(pager *otlptest.Receiver) (total int64) {
-	for _, l := range pager.Logs() {
-		n, _ := l.Attr(mergedRecords).(int64)
-		total += n
+// account adds up what the records of locks that came stand for: the warnings, and
+// with what warnings and summaries carry, the occurrences.
+func account(records []otlptest.LogRecord) (warnings, occurrences int64) {
+	for _, l := range records {
+		if l.Attr("lock.action") == nil {
+			continue
+		}
+		if l.GetEventName() != summaryEvent {
+			warnings++
+		}
+		n, _ := l.Attr(suppressedCount).(int64)
+		occurrences += n
 	}
-	return total
+	return warnings, warnings + occurrences
+}
+
+// wantAccount waits until what came stands for the occurrences, and checks that
+// they were told by so many warnings.
+func wantAccount(t *testing.T, end *otlptest.Receiver, wantWarnings, wantOccurrences int64) {
+	t.Helper()
+	eventually(t, 20*time.Second, fmt.Sprintf("%d warnings stand for %d occurrences", wantWarnings, wantOccurrences), func() error {
+		if warnings, occurrences := account(end.Logs()); warnings != wantWarnings || occurrences != wantOccurrences {
+			return fmt.Errorf("%d warnings stand for %d", warnings, occurrences)
+		}
+		return nil
+	})
 }
 
 // instance is one of a fleet: the attributes that differ, and those that do not.
@@ -60,13 +81,13 @@ func instance(n int, more ...attribute.KeyValue) []attribute.KeyValue {
 	}, more...)
 }
 
-func TestTheFleetsWarningsOfOneIntervalBecomeOneRecord(t *testing.T) {
-	const fleet = 6
-	// As shipped, 60 s: what is held comes out at the end of it or, here, at the stop.
-	c, pager, raw := pagingCollector(t, "60s")
+func TestTheFirstWarningOfAFleetPagesAtOnceAndTheRestIsCounted(t *testing.T) {
+	const fleet, each = 6, 1 + 7               // a warning, and what its instance has suppressed
+	c, pager, raw := pagingCollector(t, "60s") // as shipped: the interval is longer than the test
 
 	var first trace.SpanContext
 	start := time.Now()
+	var paged time.Duration
 	for i := range fleet {
 		s := newSender(t, c.http, instance(i)...)
 		ctx, span := s.spans.Tracer("app").Start(t.Context(), "request")
@@ -77,78 +98,86 @@ func TestTheFleetsWarningsOfOneIntervalBecomeOneRecord(t *testing.T) {
 		span.End()
 		if i == 0 {
 			first = span.SpanContext()
+			wantAccount(t, pager, 1, each)
+			paged = time.Since(start)
 		}
 	}
-	eventually(t, 15*time.Second, "the raw stream has every record, undelayed", func() error {
+	eventually(t, 15*time.Second, "the raw stream has every record", func() error {
 		if got := len(raw.Logs()); got != fleet {
 			return fmt.Errorf("%d records", got)
 		}
 		return nil
 	})
-	undelayed := time.Since(start)
-	if got := len(pager.Logs()); got != 0 {
-		t.Fatalf("%d records on the paging route before the interval has ended", got)
-	}
-	c.endInterval()
-	eventually(t, 15*time.Second, "the paging route has sent", func() error {
-		if len(pager.Logs()) == 0 {
-			return errors.New("nothing")
-		}
-		return nil
-	})
+	c.flush()
+	wantAccount(t, pager, 1, fleet*each)
 
 	records := pager.Logs()
-	if len(records) != 1 {
-		t.Fatalf("%d records on the paging route, want 1: %v", len(records), records)
+	if len(records) != 2 {
+		t.Fatalf("%d records on the paging route, want a warning and a summary: %v", len(records), records)
 	}
-	page := records[0]
-	if page.Attr(mergedRecords) != int64(fleet) {
-		t.Errorf("%s = %v, want %d", mergedRecords, page.Attr(mergedRecords), fleet)
-	}
+	page, summary := records[0], records[1]
 	if page.TraceIDHex() != first.TraceID().String() || page.SpanIDHex() != first.SpanID().String() {
 		t.Errorf("trace %s %s, want the first record's %s %s", page.TraceIDHex(), page.SpanIDHex(), first.TraceID(), first.SpanID())
 	}
 	if got := time.Unix(0, int64(page.GetTimeUnixNano())); !got.Equal(start) {
 		t.Errorf("time %v, want the first record's %v", got, start)
 	}
-	if page.GetSeverityNumber() != 13 || page.GetEventName() != "lock.backend_error" {
-		t.Errorf("severity %v, event %q", page.GetSeverityNumber(), page.GetEventName())
+	if page.GetSeverityNumber() != 13 || page.GetEventName() != "lock.backend_error" || summary.GetSeverityNumber() != 9 || summary.GetEventName() != summaryEvent {
+		t.Errorf("severity %v, event %q, and %v, %q", page.GetSeverityNumber(), page.GetEventName(), summary.GetSeverityNumber(), summary.GetEventName())
 	}
 	for key, want := range map[string]any{
-		"lock.action": "backend_error", "lock.target": "projects", "error.type": "timeout", "lock.retries": int64(0),
-		"service.instance.id": "instance-0", "host.name": "host-0", "service.version": "1.0.0", "process.pid": int64(100),
-		"lock.report.suppressed_count": nil, "first_observed_timestamp": nil, "last_observed_timestamp": nil, "otellock.paging.key": nil, "otellock.paging.time": nil,
+		"lock.action": "backend_error", "lock.target": "projects", "error.type": "timeout", "lock.retries": int64(0), suppressedCount: int64(7),
 	} {
 		if got := page.Attr(key); got != want {
 			t.Errorf("%s = %v, want %v", key, got, want)
 		}
 	}
-	for key, want := range map[string]any{"service.name": "api", "service.namespace": "shop", "deployment.environment.name": "production", "host.name": nil} {
-		if got := otlptest.Attr(page.Resource.GetAttributes(), key); got != want {
-			t.Errorf("resource: %s = %v, want %v", key, got, want)
+	for key, want := range map[string]any{
+		"lock.action": "backend_error", "lock.target": "projects", "lock.key_pattern": "lock:projects:*", suppressedCount: int64((fleet - 1) * each),
+	} {
+		if got := summary.Attr(key); got != want {
+			t.Errorf("summary: %s = %v, want %v", key, got, want)
+		}
+	}
+	for key, want := range map[string][2]any{ // of the instance, and of all
+		"service.name": {"api", "api"}, "service.namespace": {"shop", "shop"}, "deployment.environment.name": {"production", "production"},
+		"host.name": {"host-0", nil}, "service.instance.id": {"instance-0", nil},
+	} {
+		for i, l := range records {
+			if got := otlptest.Attr(l.Resource.GetAttributes(), key); got != want[i] {
+				t.Errorf("resource of record %d: %s = %v, want %v", i, key, got, want[i])
+			}
 		}
 	}
 	for _, l := range raw.Logs() {
-		if l.Attr("lock.report.suppressed_count") != int64(7) || l.Attr(mergedRecords) != nil || otlptest.Attr(l.Resource.GetAttributes(), "host.name") == nil {
+		if l.Attr(suppressedCount) != int64(7) || otlptest.Attr(l.Resource.GetAttributes(), "host.name") == nil {
 			t.Errorf("the paging route has touched the raw stream: %v", l)
 		}
 	}
-	t.Logf("%d instances, %d raw records after %v, 1 record on the paging route standing for %v", fleet, len(raw.Logs()), undelayed.Round(time.Millisecond), page.Attr(mergedRecords))
+	t.Logf("%d instances, %d occurrences: %d raw records; on the paging route a warning after %v, and a summary that stands for %v",
+		fleet, fleet*each, len(raw.Logs()), paged.Round(time.Millisecond), summary.Attr(suppressedCount))
 }
 
-func TestWhatDiffersInTheKeyIsNotMerged(t *testing.T) {
+func TestWhatMakesTheKeyOfThePagingRoute(t *testing.T) {
 	c, pager, _ := pagingCollector(t, "60s")
 	s := newSender(t, c.http, instance(0)...)
 	emit := func(s sender, r log.Record) { s.logs.Logger("lib").Emit(t.Context(), r) }
 
 	emit(s, warning())
+	// Of the same key: another fault, another pattern, another severity, another instance.
+	emit(s, warning(attribute.String("error.type", "eof")))
+	emit(s, warning(attribute.String("lock.key_pattern", "lock:p:*")))
+	r := warning()
+	r.SetSeverity(log.SeverityError)
+	emit(s, r)
+	emit(newSender(t, c.http, instance(2)...), warning())
+	// The older name of the environment is the same environment.
+	old := instance(3)
+	old[2] = attribute.String("deployment.environment", "production")
+	emit(newSender(t, c.http, old...), warning())
+	// Of others.
 	emit(s, warning(attribute.String("lock.action", "release_error")))
 	emit(s, warning(attribute.String("lock.target", "orders")))
-	emit(s, warning(attribute.String("lock.key_pattern", "lock:p:*")))
-	emit(s, warning(attribute.String("error.type", "eof")))
-	r := warning()
-	r.SetSeverity(log.SeverityWarn2)
-	emit(s, r)
 	for _, change := range []attribute.KeyValue{
 		attribute.String("service.name", "worker"),
 		attribute.String("service.namespace", "back"),
@@ -157,24 +186,14 @@ func TestWhatDiffersInTheKeyIsNotMerged(t *testing.T) {
 		emit(newSender(t, c.http, instance(1, change)...), warning())
 	}
 	// An absent part has its place: these two are not each other.
-	noTarget := []attribute.KeyValue{attribute.String("service.name", "x"), attribute.String("service.namespace", "y")}
-	emit(newSender(t, c.http, noTarget[:1]...), warning())
+	emit(newSender(t, c.http, attribute.String("service.name", "x")), warning())
 	emit(newSender(t, c.http, attribute.String("service.namespace", "x")), warning())
-	// The older name of the environment is the same environment.
-	old := instance(2)
-	old[2] = attribute.String("deployment.environment", "production")
-	emit(newSender(t, c.http, old...), warning())
 
-	c.endInterval()
-	eventually(t, 15*time.Second, "12 warnings are 11 records", func() error {
-		if n, stand := len(pager.Logs()), standFor(pager); n != 11 || stand != 12 {
-			return fmt.Errorf("%d records standing for %d", n, stand)
-		}
-		return nil
-	})
+	c.flush()
+	wantAccount(t, pager, 8, 13*(1+7))
 }
 
-func TestWhatIsNotALocksWarningPassesThePagingRouteAtOnce(t *testing.T) {
+func TestWhatPassesThePagingRoute(t *testing.T) {
 	c, pager, raw := pagingCollector(t, "60s")
 	s := newSender(t, c.http, instance(0)...)
 	emit := func(severity log.Severity, body string, attrs ...attribute.KeyValue) {
@@ -184,39 +203,48 @@ func TestWhatIsNotALocksWarningPassesThePagingRouteAtOnce(t *testing.T) {
 		r.AddAttributes(attrs...)
 		s.logs.Logger("app").Emit(t.Context(), r)
 	}
-	lock := []attribute.KeyValue{attribute.String("lock.action", "backend_error"), attribute.String("lock.target", "projects")}
-	emit(log.SeverityInfo, "quiet")
-	emit(log.SeverityInfo, "summary", lock...)
-	emit(log.SeverityWarn, "app warning")
-	emit(log.SeverityWarn, "half a lock", lock[0])
-	emit(log.SeverityError, "app error")
-	emit(log.SeverityError, "lock error", lock...)
-
-	want := []string{"app warning", "half a lock", "app error", "lock error"}
+	lock := func(action string) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.String("lock.action", action), attribute.String("lock.target", "projects")}
+	}
+	for range 2 {
+		emit(log.SeverityInfo, "quiet")
+		emit(log.SeverityInfo, "quiet lock", lock("a")...)
+		emit(log.SeverityUndefined, "app, no severity")
+		emit(log.SeverityWarn, "app warning")
+		emit(log.SeverityWarn, "half a lock", lock("b")[0])
+		emit(log.SeverityError, "app error")
+		emit(log.SeverityError, "lock error", lock("c")...)
+		emit(log.SeverityUndefined, "lock, no severity", lock("d")...)
+		emit(log.SeverityFatal, "lock fatal", lock("e")...)
+	}
+	want := map[string]int{"app warning": 2, "half a lock": 2, "app error": 2, "lock error": 1, "lock, no severity": 1, "lock fatal": 2}
 	eventually(t, 15*time.Second, "both routes have their records", func() error {
-		if len(raw.Logs()) != 6 || len(pager.Logs()) < len(want) {
+		if len(raw.Logs()) != 18 || len(pager.Logs()) < 10 {
 			return fmt.Errorf("raw %d, paging %d", len(raw.Logs()), len(pager.Logs()))
 		}
 		return nil
 	})
-	got := map[string]bool{}
+	got := map[string]int{}
 	for _, l := range pager.Logs() {
-		got[l.GetBody().GetStringValue()] = true
+		got[l.GetBody().GetStringValue()]++
 		if otlptest.Attr(l.Resource.GetAttributes(), "host.name") != "host-0" {
 			t.Errorf("%v has lost its resource", l.GetBody())
 		}
+		if l.GetBody().GetStringValue() == "lock, no severity" && l.GetSeverityNumber() != 13 {
+			t.Errorf("a lock's record without a severity has %v, want WARN: it would not page", l.GetSeverityNumber())
+		}
 	}
-	if absent := missing(want, got); len(absent) > 0 || len(got) != len(want) {
+	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("on the paging route %v, want %v", got, want)
 	}
 }
 
-func TestALongOutageIsOneRecordAnInterval(t *testing.T) {
+func TestALongOutageIsOneWarningAnIntervalAndExact(t *testing.T) {
 	const interval, lasts = time.Second, 4 * time.Second
 	c, pager, raw := pagingCollector(t, interval.String())
 	fleet := []sender{newSender(t, c.http, instance(0)...), newSender(t, c.http, instance(1)...)}
 
-	sent := 0
+	sent := int64(0)
 	start := time.Now()
 	for tick := time.NewTicker(50 * time.Millisecond); time.Since(start) < lasts; <-tick.C {
 		for _, s := range fleet {
@@ -224,17 +252,20 @@ func TestALongOutageIsOneRecordAnInterval(t *testing.T) {
 			sent++
 		}
 	}
-	intervals := int(time.Since(start)/interval) + 2 // the first and the last are cut
-	eventually(t, 15*time.Second, "every warning is on both routes", func() error {
-		if len(raw.Logs()) != sent || standFor(pager) != int64(sent) {
-			return fmt.Errorf("%d sent, %d raw, %d stood for", sent, len(raw.Logs()), standFor(pager))
+	most := int64(time.Since(start)/interval) + 1
+	occurrences := sent * (1 + 7)
+	eventually(t, 15*time.Second, "the paging route stands for everything", func() error {
+		if _, got := account(pager.Logs()); got != occurrences || int64(len(raw.Logs())) != sent {
+			return fmt.Errorf("%d occurrences, %d raw records", got, len(raw.Logs()))
 		}
 		return nil
 	})
-	if n := len(pager.Logs()); n < 3 || n > intervals {
-		t.Errorf("%d records on the paging route in %v, want 3 to %d", n, lasts, intervals)
+	warnings, _ := account(pager.Logs())
+	if warnings < 2 || warnings > most {
+		t.Errorf("%d warnings on the paging route in %v, want 2 to %d", warnings, lasts, most)
 	}
-	t.Logf("%d warnings of 2 instances in %v: %d raw records; %d on the paging route standing for %d", sent, lasts, len(raw.Logs()), len(pager.Logs()), standFor(pager))
+	t.Logf("%d warnings of 2 instances in %v, %d occurrences: %d raw records; on the paging route %d warnings and %d summaries that stand for all",
+		sent, lasts, occurrences, len(raw.Logs()), warnings, int64(len(pager.Logs()))-warnings)
 }
 
 func TestSentryGetsItsAuthHeaderAndBothSignals(t *testing.T) {

@@ -38,7 +38,7 @@ import (
 func TestEveryQuestionHasAnAnswer(t *testing.T) {
 	redis := redistest.Start(t)
 	pager, grafana := otlptest.Start(t), otlptest.Start(t)
-	c := startCollector(t, []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, map[string]string{
+	c := startCollector(t, []string{"base", "gateway", "paging", "output-sentry-otlp", "output-grafana", "output-prometheus"}, map[string]string{
 		"SENTRY_OTLP_ENDPOINT": pager.Endpoint(), "SENTRY_PUBLIC_KEY": "0123456789abcdef",
 		"TEMPO_OTLP_ENDPOINT": grafana.Endpoint(), "LOKI_OTLP_ENDPOINT": grafana.Endpoint() + "/otlp",
 	})

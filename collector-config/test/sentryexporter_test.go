@@ -1,20 +1,14 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otellock/otellock-go/internal/otlptest"
 )
@@ -57,53 +51,24 @@ func fakeSentry(t *testing.T, receiver *otlptest.Receiver) *httptest.Server {
 	return server
 }
 
-func sentryExporter(ctx context.Context, t *testing.T, http string, env map[string]string) *exec.Cmd {
+func newSentryExporter(t *testing.T, env map[string]string) *collector {
 	t.Helper()
-	binary, err := filepath.Abs("../bin/sentry-collector")
-	if err != nil {
-		t.Fatal(err)
-	}
-	base, err := filepath.Abs("testdata/sentry-exporter-base.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(ctx, binary, "--config", base, "--config", "output-sentry-exporter.yaml")
-	cmd.Dir = configDir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COLLECTOR_OTLP_HTTP=" + http, "COLLECTOR_STORAGE_DIR=" + t.TempDir()}
-	for k, v := range env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
-	return cmd
+	return newCollector(t, []string{"base", "gateway", "paging", "output-sentry-exporter", "output-prometheus"}, env)
 }
 
 func TestTheContribSentryExporterSendsAServiceToItsProject(t *testing.T) {
 	sentry := otlptest.Start(t)
 	proxy := fakeSentry(t, sentry)
-	addr := freeAddr(t)
-	var out lockedBuilder
-	cmd := sentryExporter(context.Background(), t, addr, map[string]string{"SENTRY_URL": "http://sentry.test", "SENTRY_ORG": "acme", "SENTRY_AUTH_TOKEN": sentryToken, "HTTP_PROXY": proxy.URL})
-	cmd.Stderr = &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	eventually(t, 20*time.Second, "it is ready", func() error {
-		if !strings.Contains(out.String(), "Everything is ready") {
-			return fmt.Errorf("%s", out.String())
-		}
-		return nil
-	})
+	c := newSentryExporter(t, map[string]string{"SENTRY_URL": "http://sentry.test", "SENTRY_ORG": "acme", "SENTRY_AUTH_TOKEN": sentryToken, "HTTP_PROXY": proxy.URL})
+	c.start()
 
-	s := newSender(t, addr, instance(0)...)
+	s := newSender(t, c.http, instance(0)...)
 	ctx, span := s.spans.Tracer("app").Start(t.Context(), "request")
-	s.logs.Logger("lib").Emit(ctx, warning(attribute.Int(mergedRecords, 3)))
+	s.logs.Logger("lib").Emit(ctx, warning())
 	span.End()
 	eventually(t, 20*time.Second, "a span and a record have come", func() error {
 		if len(sentry.Spans()) != 1 || len(sentry.Logs()) != 1 {
-			return fmt.Errorf("%d spans, %d records\n%s", len(sentry.Spans()), len(sentry.Logs()), out.String())
+			return fmt.Errorf("%d spans, %d records\n%s", len(sentry.Spans()), len(sentry.Logs()), c.output())
 		}
 		return nil
 	})
@@ -112,7 +77,7 @@ func TestTheContribSentryExporterSendsAServiceToItsProject(t *testing.T) {
 			t.Errorf("%s with x-sentry-auth %q", r.Path, r.Header.Get("x-sentry-auth"))
 		}
 	}
-	if strings.Contains(out.String(), sentryToken) {
+	if strings.Contains(c.output(), sentryToken) {
 		t.Error("the token is in the Collector's log")
 	}
 }
@@ -122,7 +87,8 @@ func TestTheContribSentryExporterNeedsItsVariables(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{"SENTRY_URL": "http://127.0.0.1:9", "SENTRY_ORG": "acme", "SENTRY_AUTH_TOKEN": sentryToken}
 			delete(env, name)
-			out, err := sentryExporter(t.Context(), t, freeAddr(t), env).CombinedOutput()
+			c := newSentryExporter(t, env)
+			out, err := c.command(t.Context(), c.args...).CombinedOutput()
 			if err == nil || !strings.Contains(string(out), says) {
 				t.Fatalf("err %v, output without %s:\n%s", err, says, out)
 			}

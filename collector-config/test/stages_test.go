@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,21 +22,30 @@ type stage struct {
 
 var stages = []stage{
 	{"agent", []string{"base", "agent"}, []string{"GATEWAY_OTLP_ENDPOINT"}},
+	{"agent with several gateways", []string{"base", "agent-loadbalanced"}, []string{"GATEWAY_RESOLVER"}},
 	{"agent without a gateway", []string{"base", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
 	{"gateway to Grafana, Prometheus scrapes", []string{"base", "gateway", "output-grafana", "output-prometheus"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to Grafana, Mimir is pushed to", []string{"base", "gateway", "output-grafana", "output-mimir"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT", "METRICS_OTLP_ENDPOINT"}},
-	{"gateway to Sentry", []string{"base", "gateway", "paging", "output-sentry", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY"}},
-	{"gateway to Sentry and Grafana", []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, []string{"SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY", "TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
+	{"gateway to Sentry", []string{"base", "gateway", "paging", "output-sentry", "output-sentry-otlp", "output-prometheus"}, []string{"SENTRY_DSN", "SENTRY_OTLP_ENDPOINT", "SENTRY_PUBLIC_KEY"}},
+	{"gateway to Sentry and Grafana", []string{"base", "gateway", "paging", "output-sentry", "output-grafana", "output-prometheus"}, []string{"SENTRY_DSN", "TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
+	{"gateway for Appwrite", []string{"base", "gateway", "appwrite", "output-grafana", "output-prometheus"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to any backend", []string{"base", "gateway", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
 	{"gateway to AppSignal", []string{"base", "gateway", "output-appsignal"}, []string{"APPSIGNAL_ENDPOINT", "APPSIGNAL_PUSH_API_KEY"}},
 }
 
-func (s stage) env(endpoint string) map[string]string {
+func (s stage) env(endpoint, grpc string) map[string]string {
 	env := map[string]string{}
 	for _, name := range s.required {
 		env[name] = "none"
+		if name == "SENTRY_DSN" {
+			env[name] = "https://0123456789abcdef@sentry.invalid/1"
+		}
 		if strings.HasSuffix(name, "_ENDPOINT") {
 			env[name] = endpoint
+		}
+		if name == "GATEWAY_RESOLVER" {
+			host, port, _ := net.SplitHostPort(strings.TrimPrefix(grpc, "http://"))
+			env[name] = fmt.Sprintf("{dns: {hostname: %s, port: %q}}", host, port)
 		}
 	}
 	return env
@@ -43,7 +54,8 @@ func (s stage) env(endpoint string) map[string]string {
 func TestEveryStageIsValidAndBoots(t *testing.T) {
 	for _, s := range stages {
 		t.Run(s.name, func(t *testing.T) {
-			c := newCollector(t, s.files, s.env(otlptest.Start(t).Endpoint()))
+			end := otlptest.Start(t)
+			c := newCollector(t, s.files, s.env(end.Endpoint(), end.GRPCEndpoint()))
 			if out, err := c.command(context.Background(), append([]string{"validate"}, c.args...)...).CombinedOutput(); err != nil {
 				t.Fatalf("validate: %v\n%s", err, out)
 			}
@@ -66,9 +78,11 @@ func TestEveryStageIsValidAndBoots(t *testing.T) {
 func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing.T) {
 	where := map[string]string{
 		"GATEWAY_OTLP_ENDPOINT":      "exporters::otlp_http/gateway:",
+		"GATEWAY_RESOLVER":           "no resolvers specified",
 		"TEMPO_OTLP_ENDPOINT":        "exporters::otlp_http/tempo:",
 		"LOKI_OTLP_ENDPOINT":         "exporters::otlp_http/loki:",
 		"METRICS_OTLP_ENDPOINT":      "exporters::otlp_http/mimir:",
+		"SENTRY_DSN":                 "exporters::sentryissue: dsn:",
 		"SENTRY_OTLP_ENDPOINT":       "exporters::otlp_http/sentry:",
 		"SENTRY_PUBLIC_KEY":          "SENTRY_PUBLIC_KEY_is_required:",
 		"BACKEND_OTLP_ENDPOINT":      "exporters::otlp_http/backend:",
@@ -85,7 +99,7 @@ func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing
 			seen[name] = true
 			for _, how := range []string{"missing", "empty"} {
 				t.Run(name+" "+how, func(t *testing.T) {
-					env := s.env("http://127.0.0.1:9")
+					env := s.env("http://127.0.0.1:9", "127.0.0.1:9")
 					delete(env, name)
 					if how == "empty" {
 						env[name] = ""

@@ -43,6 +43,9 @@ func TestTheWorkersWarningsGoToTheConsole(t *testing.T) {
 			t.Errorf("without Redis, %q is missing:\n%s", want, out)
 		}
 	}
+	if strings.Contains(out, "redis: ") {
+		t.Errorf("go-redis prints its dials:\n%s", out)
+	}
 	if n := strings.Count(out, " WARN "); n != 1 {
 		t.Errorf("%d warnings, want 1:\n%s", n, out)
 	}

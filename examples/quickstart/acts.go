@@ -97,7 +97,7 @@ func (s *stage) contention(ctx context.Context, projects *otellock.Target) {
 	})
 	if s.seen.has(longest, semconv.LockOutcomeAcquired) {
 		s.say(plain, "   ", "The one that waited the longest:")
-		s.printTrace(s.seen, longest)
+		s.printTrace(s.seen, longest, toCommands)
 	}
 
 	var refused, skipped trace.TraceID
@@ -124,9 +124,9 @@ func (s *stage) contention(ctx context.Context, projects *otellock.Target) {
 		return
 	}
 	s.say(plain, "   ", "While another one works, a PUT that waits 20 ms at most gets a 409:")
-	s.printTrace(s.seen, refused)
+	s.printTrace(s.seen, refused, toLocks)
 	s.say(plain, "   ", "A job that does not wait (TryDo) skips:")
-	s.printTrace(s.seen, skipped)
+	s.printTrace(s.seen, skipped, toLocks)
 }
 
 // overrun holds a lease for longer than it lives.
@@ -145,7 +145,7 @@ func (s *stage) overrun(ctx context.Context, invoices *otellock.Target) {
 	} else {
 		s.say(plain, "   ", fmt.Sprintf("It worked for %v on a lease of %v: a second payment could have run meanwhile. The request succeeded; the trace and a warning tell.", ttl*5/4, ttl))
 	}
-	s.printTrace(s.seen, id)
+	s.printTrace(s.seen, id, toCommands)
 }
 
 // outage goes on with requests while Redis is gone.
@@ -178,5 +178,5 @@ func (s *stage) outage(ctx context.Context, server *redisServer, orders *otelloc
 		c = bad
 	}
 	s.say(c, "   ", fmt.Sprintf("%d ran, unprotected; %d had the lock; %d failed. One warning says so:", unprotected.Load(), locked.Load(), failed.Load()))
-	s.printTrace(s.seen, s.seen.warningOf(semconv.EventLockBackendError, "orders"))
+	s.printTrace(s.seen, s.seen.warningOf(semconv.EventLockBackendError, "orders"), toCommands)
 }

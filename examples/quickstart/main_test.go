@@ -155,10 +155,35 @@ func play(t *testing.T, width int) string {
 			t.Errorf("%d columns, want %d at most: %s", n, width, line)
 		}
 	}
+	if width == widest {
+		wantScreens(t, printed)
+	}
 	if strings.Contains(printed, "\x1b") {
 		t.Error("there are colours where no terminal is")
 	}
 	return printed
+}
+
+// wantScreens holds every act to a terminal of 24 lines, and to a few more for
+// each time that a busy machine had to play it again.
+func wantScreens(t *testing.T, printed string) {
+	t.Helper()
+	const lines, again = 24, 6
+	begins := regexp.MustCompile(`(?m)^(1  ?CONTENTION|2  ?OVERRUN|3  ?OUTAGE|METRICS|THE ACCOUNT)$`).FindAllStringIndex(printed, -1)
+	if len(begins) != 5 {
+		t.Fatalf("%d headings, want 5", len(begins))
+	}
+	for i, b := range begins {
+		end := len(printed)
+		if i+1 < len(begins) {
+			end = begins[i+1][0]
+		}
+		act := strings.TrimSpace(printed[b[0]:end])
+		most := lines + again*strings.Count(act, "This machine is busy")
+		if n := strings.Count(act, "\n") + 1; n > most && !strings.HasPrefix(act, "METRICS") {
+			t.Errorf("an act of %d lines, want %d at most:\n%s", n, most, act)
+		}
+	}
 }
 
 // One processor, and loops that keep it busy: every answer of Redis comes late.

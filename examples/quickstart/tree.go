@@ -15,9 +15,12 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// deepest is a command to Redis: request, lock, command. What a command does to
-// get its connection is left out.
-const deepest = 2
+// How deep a trace is printed. What a command does to get its connection is left
+// out.
+const (
+	toLocks    = 1
+	toCommands = 2
+)
 
 // A tree is a trace as it is printed: how long each span took, what became of a
 // lock, and the warning that points to it.
@@ -25,10 +28,11 @@ type tree struct {
 	out      *screen
 	children map[trace.SpanID][]sdktrace.ReadOnlySpan
 	warnings map[trace.SpanID]string
+	deepest  int
 }
 
-func (s *screen) printTrace(seen *capture, id trace.TraceID) {
-	t := tree{s, map[trace.SpanID][]sdktrace.ReadOnlySpan{}, seen.warnings()}
+func (s *screen) printTrace(seen *capture, id trace.TraceID, deepest int) {
+	t := tree{s, map[trace.SpanID][]sdktrace.ReadOnlySpan{}, seen.warnings(), deepest}
 	for _, span := range seen.trace(id) {
 		parent := span.Parent().SpanID()
 		t.children[parent] = append(t.children[parent], span)
@@ -50,7 +54,7 @@ func (t tree) print(s sdktrace.ReadOnlySpan, count, depth int, branch, indent st
 	if warning := t.warnings[s.SpanContext().SpanID()]; warning != "" {
 		t.out.say(warned, indent, "! "+warning)
 	}
-	if depth == deepest {
+	if depth == t.deepest {
 		return
 	}
 	below := t.children[s.SpanContext().SpanID()]
@@ -59,7 +63,7 @@ func (t tree) print(s sdktrace.ReadOnlySpan, count, depth int, branch, indent st
 	})
 	for len(below) > 0 {
 		alike := 1
-		for depth+1 == deepest && alike < len(below) && below[alike].Name() == below[0].Name() {
+		for depth+1 == toCommands && alike < len(below) && below[alike].Name() == below[0].Name() {
 			alike++
 		}
 		if alike == len(below) {
@@ -98,6 +102,12 @@ func noteOn(s sdktrace.ReadOnlySpan) (style, string) {
 		words += " after 1 retry"
 	} else if n > 1 {
 		words += fmt.Sprintf(" after %d retries", n)
+	}
+	if holders := s.Links(); len(holders) > 0 { // the lock links to whoever had it
+		words += fmt.Sprintf(", behind trace %.4s…", holders[len(holders)-1].SpanContext.TraceID())
+		if n := len(holders) - 1; n > 0 {
+			words += fmt.Sprintf(" and %d before it", n)
+		}
 	}
 	if held, ok := said[semconv.LockHoldUtilizationKey]; ok {
 		words += fmt.Sprintf(", held %.3g%% of its TTL", 100*held.AsFloat64())

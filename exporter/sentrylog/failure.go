@@ -1,16 +1,10 @@
 package sentrylog
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"io"
-	"net"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/otellock/otellock-go/exporter/internal/network"
 )
 
 // failure says why an event was not delivered: the value of error.type, which
@@ -20,19 +14,19 @@ type failure string
 const (
 	delivered         failure = ""
 	failRateLimited   failure = "rate_limited"
-	failTimeout       failure = "timeout"
-	failCanceled      failure = "canceled"
-	failRefused       failure = "connection_refused"
-	failBroken        failure = "connection_reset"
-	failResolve       failure = "name_resolution_error"
-	failCertificate   failure = "certificate_error"
+	failTimeout       failure = network.Timeout
+	failCanceled      failure = network.Canceled
+	failRefused       failure = network.Refused
+	failBroken        failure = network.Broken
+	failResolve       failure = network.Resolve
+	failCertificate   failure = network.Certificate
 	failEncoding      failure = "encoding_error"
 	failClientRefused failure = "refused_by_a_hook"
 	failPanic         failure = "panic"
 	failCap           failure = "event_cap"
 	failQueueFull     failure = "queue_full"
 	failShutdown      failure = "shut_down"
-	failOther         failure = "_OTHER"
+	failOther         failure = network.Other
 )
 
 func statusFailure(code int) failure { return failure(strconv.Itoa(code)) }
@@ -51,28 +45,4 @@ func (f failure) words() string {
 }
 
 // classify reads an error of a round trip. Its text is never used.
-func classify(err error) failure {
-	var (
-		dns         *net.DNSError
-		certificate *tls.CertificateVerificationError
-		authority   x509.UnknownAuthorityError
-		timeout     net.Error
-	)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return failTimeout
-	case errors.Is(err, context.Canceled):
-		return failCanceled
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return failRefused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return failBroken
-	case errors.As(err, &dns):
-		return failResolve
-	case errors.As(err, &certificate), errors.As(err, &authority):
-		return failCertificate
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return failTimeout
-	}
-	return failOther
-}
+func classify(err error) failure { return failure(network.Class(err)) }

@@ -25,6 +25,7 @@ type config struct {
 	queueSize            int
 	transport            http.RoundTripper
 	meterProvider        metric.MeterProvider
+	undelivered          []func(sdklog.Record, string)
 }
 
 func newConfig(opts []Option) (config, error) {
@@ -164,4 +165,17 @@ func WithHTTPTransport(transport http.RoundTripper) Option {
 // default is the global provider. Nil is ignored.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return option(func(c *config) { c.meterProvider = provider })
+}
+
+// WithUndelivered calls f for every record whose event was given up or cut by the
+// cap, with the reason in words that hold no address, key or answer of a server.
+// An event is given up after five minutes of retries, or at Shutdown. f may be
+// called by several goroutines at once, and must not wait. With [WithClient] only
+// the cap is known. Given twice, both are called. Nil is ignored.
+func WithUndelivered(f func(record sdklog.Record, reason string)) Option {
+	return option(func(c *config) {
+		if f != nil {
+			c.undelivered = append(c.undelivered, f)
+		}
+	})
 }

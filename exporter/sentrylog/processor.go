@@ -13,6 +13,7 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"github.com/otellock/otellock-go/internal/guard"
 	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
@@ -23,7 +24,7 @@ import (
 type Processor struct {
 	config  config
 	project sentryissue.Project
-	quota   quota
+	quota   *sentryissue.Quota
 	account *account
 	client  *sentry.Client
 	queue   *queue // nil where the application's client sends
@@ -65,8 +66,7 @@ func New(dsn string, opts ...Option) (*Processor, error) {
 		project = &sentry.Dsn{}
 	}
 
-	p := &Processor{config: c, client: c.client}
-	p.quota.limits = [...]int{sentryissue.Other: c.events, sentryissue.LostLease: c.lostLeases, sentryissue.Summary: c.events}
+	p := &Processor{config: c, client: c.client, quota: sentryissue.NewQuota(c.events, c.lostLeases)}
 	if p.account, err = newAccount(c.meterProvider, project.GetHost(), project.GetPort()); err != nil {
 		return nil, fmt.Errorf("sentrylog: the metric of what was sent: %w", err)
 	}
@@ -119,10 +119,12 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 	}
 	who = "a hook of the client"
 	e := p.event(ctx, record)
+	lost := p.lost(record)
 	own := unsent{occurrences: e.Occurrences, since: e.Timestamp}
-	if !p.quota.admit(e.Class, time.Now()) {
+	if !p.quota.Admit(e.Class, time.Now()) {
 		own.cut = 1
 		p.account.end(ctx, failCap, own)
+		lost(failCap)
 		return nil
 	}
 	own.dropped = 1
@@ -138,9 +140,23 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) (err erro
 	case p.queue == nil:
 		p.account.end(ctx, delivered, owed)
 	default:
-		p.queue.add(ctx, p.queue.transport.take(*id), owed)
+		p.queue.add(ctx, p.queue.transport.take(*id), owed, lost)
 	}
 	return nil
+}
+
+// lost returns what is told why an event of the record was not sent. It keeps a
+// copy of the record where somebody asked for it.
+func (p *Processor) lost(record *sdklog.Record) func(failure) {
+	if len(p.config.undelivered) == 0 {
+		return func(failure) {}
+	}
+	kept := record.Clone()
+	return func(f failure) {
+		for _, tell := range p.config.undelivered {
+			_ = guard.Call(func() error { tell(kept, f.words()); return nil })
+		}
+	}
 }
 
 func (p *Processor) event(ctx context.Context, record *sdklog.Record) *sentryissue.Event {

@@ -42,6 +42,7 @@ type queue struct {
 type item struct {
 	event    *sentry.Event
 	owed     unsent
+	lost     func(failure) // is told why the event was given up
 	deadline time.Time
 	done     chan struct{} // closed when the account has it
 }
@@ -53,8 +54,8 @@ func newQueue(t *transport, a *account, size int) *queue {
 }
 
 // add queues an event, or drops it at once where there is no room.
-func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
-	reason := delivered
+func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent, lost func(failure)) {
+	reason, it := delivered, &item{e, owed, lost, time.Now().Add(keepTrying), make(chan struct{})}
 	q.mu.Lock()
 	switch {
 	case q.closed:
@@ -62,8 +63,8 @@ func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
 	case len(q.items) >= q.size:
 		reason = failQueueFull
 	default:
-		q.last = &item{e, owed, time.Now().Add(keepTrying), make(chan struct{})}
-		q.items = append(q.items, q.last)
+		q.last = it
+		q.items = append(q.items, it)
 		if !q.sending {
 			q.sending = true
 			go q.run()
@@ -71,7 +72,7 @@ func (q *queue) add(ctx context.Context, e *sentry.Event, owed unsent) {
 	}
 	q.mu.Unlock()
 	if reason != delivered {
-		q.end(ctx, reason, owed)
+		q.end(ctx, reason, it)
 	}
 }
 
@@ -82,7 +83,7 @@ func (q *queue) run() {
 		reason := q.transport.send(ctx, it.event)
 		cancel()
 		if q.remove(it) {
-			q.end(q.ctx, reason, it.owed)
+			q.end(q.ctx, reason, it)
 			close(it.done)
 		}
 	}
@@ -111,9 +112,13 @@ func (q *queue) remove(it *item) bool {
 
 // end accounts for an event. A loss that no call of flush asks about goes to
 // OpenTelemetry's error handler.
-func (q *queue) end(ctx context.Context, f failure, owed unsent) {
-	q.account.end(ctx, f, owed)
-	if f == delivered || q.complaining.Swap(true) {
+func (q *queue) end(ctx context.Context, f failure, it *item) {
+	q.account.end(ctx, f, it.owed)
+	if f == delivered {
+		return
+	}
+	it.lost(f)
+	if q.complaining.Swap(true) {
 		return
 	}
 	time.AfterFunc(complainAfter, func() {
@@ -158,7 +163,7 @@ func (q *queue) close(ctx context.Context) error {
 	q.closed = true
 	q.mu.Unlock()
 	reason, err := failRateLimited, error(nil)
-	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.remaining() < time.Until(deadline) {
+	if deadline, ok := ctx.Deadline(); !ok || q.transport.limits.Remaining() < time.Until(deadline) {
 		if err = q.flush(ctx); err != nil {
 			reason = classify(err)
 		}
@@ -169,6 +174,7 @@ func (q *queue) close(ctx context.Context) error {
 	q.mu.Unlock()
 	for _, it := range rest {
 		q.account.end(ctx, reason, it.owed)
+		it.lost(reason)
 		close(it.done)
 	}
 	q.stop()

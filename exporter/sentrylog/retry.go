@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/getsentry/sentry-go"
+
+	"github.com/otellock/otellock-go/internal/sentryissue"
 )
 
 const (
@@ -34,7 +36,7 @@ type transport struct {
 	next     http.RoundTripper
 	idle     func()   // closes idle connections
 	captured sync.Map // finished events by their id, until take
-	limits   limits
+	limits   sentryissue.Limits
 
 	// Of the sender, which is the only one to use them.
 	outcome failure      // what became of the event
@@ -74,7 +76,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	for attempt := 0; ; attempt++ {
-		if wait := t.limits.remaining(); wait > 0 && !pause(ctx, wait) {
+		if wait := t.limits.Remaining(); wait > 0 && !pause(ctx, wait) {
 			t.outcome = failRateLimited
 			return nil, errUndelivered
 		}
@@ -133,18 +135,18 @@ func (t *transport) judge(resp *http.Response, err error) (failure, time.Duratio
 		}
 		return failCertificate, never
 	}
-	t.limits.note(resp)
+	t.limits.Note(resp)
 	resp.Header.Del("X-Sentry-Rate-Limits") // by which sentry-go would drop events without a word
 	status := resp.StatusCode
 	switch {
 	case status >= 200 && status < 300:
 		return delivered, 0
-	case status == http.StatusTooManyRequests && t.limits.remaining() > 0:
+	case status == http.StatusTooManyRequests && t.limits.Remaining() > 0:
 		return failRateLimited, 0
 	case status == http.StatusTooManyRequests: // limited for another category, and yet refused
 		return statusFailure(status), 0
 	case status == http.StatusRequestTimeout, status >= 500:
-		wait, _ := retryAfter(resp.Header.Get("Retry-After"))
+		wait, _ := sentryissue.RetryAfter(resp)
 		return statusFailure(status), wait
 	}
 	return statusFailure(status), never

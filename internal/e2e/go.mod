@@ -11,6 +11,7 @@ require (
 	github.com/otellock/otellock-go/internal/redistest v0.1.0
 	github.com/otellock/otellock-go/internal/semconvregistry v0.1.0
 	github.com/otellock/otellock-go/otellock/redisbackend v0.1.0
+	github.com/redis/go-redis/extra/redisotel/v9 v9.23.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/rs/zerolog v1.28.0
 	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0
@@ -42,6 +43,7 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/redis/go-redis/extra/rediscmd/v9 v9.23.0 // indirect
 	github.com/rs/xid v1.4.0 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
@@ -80,5 +82,8 @@ replace (
 	github.com/otellock/otellock-go/internal/redistest => ../redistest
 	github.com/otellock/otellock-go/internal/semconvregistry => ../semconvregistry
 	github.com/otellock/otellock-go/internal/sentryissue => ../sentryissue
+	github.com/otellock/otellock-go/otellock/otelredislock => ../../otellock/otelredislock
+	github.com/otellock/otellock-go/otellock/otelredsync => ../../otellock/otelredsync
+	github.com/otellock/otellock-go/otellock/otelrueidislock => ../../otellock/otelrueidislock
 	github.com/otellock/otellock-go/otellock/redisbackend => ../../otellock/redisbackend
 )

@@ -11,8 +11,8 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 )
 
-// A Scene is one row of the table "What happens, always": what is done, and what
-// must come of it. It runs in virtual time.
+// A Scene is a row of the table "What happens, always" in otellock/README.md: what
+// is done, and what must come of it. It runs in virtual time.
 type Scene struct {
 	Name    string
 	opts    []otellock.LockOption
@@ -512,6 +512,29 @@ var Scenes = []Scene{
 				s.Errorf("the waiter links to %v", links)
 			}
 		},
+	},
+	{
+		Name: "a release that is repeated finds a thief",
+		play: func(s *Stage) {
+			lease, err := s.Mutex().Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			s.Backend.Clear()
+			thief, err := s.Mutex().Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			s.Backend.Script(func() { s.Backend.OnRelease = []Fault{LosesReply} })
+			s.Err = lease.Release(s.Ctx)
+			if err := thief.Release(s.Ctx); err != nil {
+				s.Errorf("the other one's release: %v", err)
+			}
+		},
+		Counted: map[Attempt]int64{{"acquire", "acquired", "", ""}: 2, {"release", "release_error", "stolen", "open"}: 1, {"release", "released", "", ""}: 1},
+		Warned:  []string{"release_error stolen"},
+		Is:      []error{otellock.ErrStolen},
 	},
 	{
 		Name: "a lease is renewed while fn runs",

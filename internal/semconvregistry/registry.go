@@ -13,13 +13,15 @@ import (
 // A Registry is everything that locks may emit, references resolved. It must
 // not be modified.
 type Registry struct {
-	SchemaURL  string
-	Dependency string // schema URL of the registry that referenced attributes come from
-	Attributes []*Attribute
-	Metrics    []*Group
-	Events     []*Group
-	Spans      []*Group
-	Links      []*Group // attribute groups of the links between spans
+	SchemaURL   string
+	Description string
+	Stability   string
+	Dependency  string // schema URL of the registry that referenced attributes come from
+	Attributes  []*Attribute
+	Metrics     []*Group
+	Events      []*Group
+	Spans       []*Group
+	Links       []*Group // attribute groups of the links between spans
 
 	groups map[string]*Group
 }
@@ -29,7 +31,7 @@ type Attribute struct {
 	ID         string
 	Type       string // string, int, double, boolean, or one of them with []
 	Members    []Member
-	Stability  string // empty for a referenced one: its own registry says
+	Stability  string
 	Brief      string
 	Note       string
 	Examples   []any

@@ -18,7 +18,7 @@ func Load(fsys fs.FS) (*Registry, error) {
 	var m manifest
 	l.note(decode(fsys, l.file, &m))
 	l.checkManifest(m)
-	l.r.SchemaURL = m.SchemaURL
+	l.r.SchemaURL, l.r.Description, l.r.Stability = m.SchemaURL, text(m.Description), m.Stability
 	for _, d := range m.Dependencies {
 		l.r.Dependency = d.SchemaURL
 	}
@@ -125,7 +125,7 @@ func (l *loader) define(a attributeSpec) {
 		Brief: text(a.Brief), Note: text(a.Note), Examples: a.Examples, Referenced: a.Ref != "",
 	}
 	if def.Referenced {
-		def.Type, def.Members = a.Annotations.Dependency.Type, a.Annotations.Members
+		def.Type, def.Stability, def.Members = a.Annotations.Dependency.Type, a.Annotations.Dependency.Stability, a.Annotations.Members
 	}
 	for i, m := range def.Members {
 		def.Members[i].Brief, def.Members[i].Note = text(m.Brief), text(m.Note)

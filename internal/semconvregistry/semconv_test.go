@@ -115,9 +115,9 @@ func TestTheSchemaURLIsThatOfAFileInThisModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	var schema struct {
-		FileFormat string                    `yaml:"file_format"`
-		SchemaURL  string                    `yaml:"schema_url"`
-		Versions   map[string]map[string]any `yaml:"versions"`
+		FileFormat string `yaml:"file_format"`
+		SchemaURL  string `yaml:"schema_url"`
+		Resolved   string `yaml:"resolved_registry_uri"`
 	}
 	if err := yaml.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,10 @@ func TestTheSchemaURLIsThatOfAFileInThisModule(t *testing.T) {
 	if schema.SchemaURL != semconv.SchemaURL {
 		t.Errorf("the file says %s, the package %s", schema.SchemaURL, semconv.SchemaURL)
 	}
-	if _, ok := schema.Versions[path.Base(semconv.SchemaURL)]; !ok {
-		t.Errorf("the file does not list its own version: %v", schema.Versions)
+	if schema.FileFormat != "manifest/2.0" {
+		t.Errorf("the file is a %s", schema.FileFormat)
+	}
+	if _, err := os.Stat(filepath.Join("..", "..", "semconv", "resolved", path.Base(schema.Resolved))); err != nil {
+		t.Errorf("the resolved registry: %v", err)
 	}
 }

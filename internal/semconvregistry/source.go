@@ -30,9 +30,9 @@ type attributeSpec struct {
 	RequirementLevel requirementLevel `yaml:"requirement_level"`
 	SamplingRelevant bool             `yaml:"sampling_relevant"`
 	Annotations      struct {
-		// Dependency repeats the type of an attribute of another registry, which
+		// Dependency repeats what is said of an attribute in another registry, which
 		// is not read here.
-		Dependency struct{ Type string }
+		Dependency struct{ Type, Stability string }
 		// Members are the values that locks use of another registry's open enumeration.
 		Members []Member
 		// Values are those that this use takes of a longer enumeration.

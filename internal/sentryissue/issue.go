@@ -86,18 +86,14 @@ func (o *Origin) New(r *Record) *Event {
 			Exception:   exception,
 			Modules:     o.config.Modules,
 		},
-		Occurrences: 1 + f.suppressed,
+		Class:       f.class(),
+		Occurrences: f.occurrences(),
+		platform:    o.platform,
 		traceID:     r.TraceID,
 		spanID:      r.SpanID,
 		sampled:     r.Sampled,
 		project:     o.project,
 		room:        room,
-	}
-	switch {
-	case f.summary:
-		e.Class, e.Occurrences = Summary, f.suppressed
-	case f.lostLease() != "":
-		e.Class = LostLease
 	}
 	if len(lock) > 0 {
 		e.Contexts["lock"] = lock
@@ -108,6 +104,30 @@ func (o *Origin) New(r *Record) *Event {
 		}
 	}
 	return e
+}
+
+// ClassOf returns the class of the event that a record becomes, without making
+// the event.
+func ClassOf(r *Record) Class {
+	f := read(r)
+	return f.class()
+}
+
+func (f *facts) class() Class {
+	switch {
+	case f.summary:
+		return Summary
+	case f.lostLease() != "":
+		return LostLease
+	}
+	return Other
+}
+
+func (f *facts) occurrences() int64 {
+	if f.summary {
+		return f.suppressed
+	}
+	return 1 + f.suppressed
 }
 
 // AddTag adds a tag that Sentry accepts, unless there is one already. A user.id

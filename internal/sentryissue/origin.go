@@ -29,6 +29,7 @@ type Origin struct {
 	config                                Config
 	project                               Project
 	service, release, environment, server string
+	platform                              string
 	resource                              map[string]any
 	room                                  budget // for a record's own
 }
@@ -43,6 +44,7 @@ func NewOrigin(resource []Attribute, p Project, c Config) *Origin {
 		// The second is the name before semantic conventions 1.27.
 		environment: name(cmp.Or(c.Environment, get(otelconv.DeploymentEnvironmentNameKey), get("deployment.environment")), maxEnvironment),
 		server:      line(cmp.Or(c.ServerName, get(otelconv.ServiceInstanceIDKey), get(otelconv.HostNameKey)), maxTag),
+		platform:    platform(get(otelconv.TelemetrySDKLanguageKey)),
 		resource:    make(map[string]any, len(resource)),
 		room:        maxEvent - fixed,
 	}

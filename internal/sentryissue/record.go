@@ -46,6 +46,9 @@ type Event struct {
 	project Project
 	userID  string
 	room    budget // what the scope of a hub may still add
+
+	platform string            // for who finishes the event without a client
+	trace    map[string]string // the envelope's dynamic sampling context
 }
 
 // A Class says which cap an event counts against.

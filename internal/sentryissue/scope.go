@@ -47,6 +47,7 @@ func (e *Event) In(scope *sentry.Scope) sentry.EventModifier {
 		"release": e.Release, "environment": e.Environment,
 	}}
 	maps.DeleteFunc(trace.DynamicSamplingContext.Entries, func(_, value string) bool { return value == "" })
+	e.trace = trace.DynamicSamplingContext.Entries
 	scope.SetSpan(nil)
 	scope.SetPropagationContext(trace)
 	return modifier{e, scope}

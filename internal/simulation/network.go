@@ -26,6 +26,7 @@ type call struct {
 	claim    otellock.Claim
 	token    *token
 	name     string
+	within   string // the operation that it is a part of
 	asked    time.Duration
 	deadline time.Duration
 	reply    chan reply
@@ -36,6 +37,7 @@ type call struct {
 
 type reply struct {
 	granted bool
+	fence   uint64
 	err     error
 }
 
@@ -58,9 +60,11 @@ type client struct {
 
 func (c *client) Name() string { return "simulated" }
 
+func (c *client) Capabilities() otellock.Capabilities { return otellock.Capabilities{Fence: true} }
+
 func (c *client) Acquire(ctx context.Context, claim otellock.Claim) (otellock.Grant, error) {
 	r := c.ask(ctx, acquire, claim)
-	return otellock.Grant{Acquired: r.granted && r.err == nil}, r.err
+	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence}, r.err
 }
 
 func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
@@ -83,6 +87,7 @@ func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply
 	number := c.names.number(name)
 	out.name = fmt.Sprintf("%s#%d", name, number)
 	operation := operationOf(ctx)
+	out.within = operation
 	c.post(message{rankCall, name, number, func() {
 		out.token = c.truth.token(token, claim, operation)
 		out.send()
@@ -142,7 +147,7 @@ func (c *call) arrive(j journey) {
 		return
 	}
 	var r reply
-	r.granted, r.err = s.execute(c)
+	r.granted, r.fence, r.err = s.execute(c)
 	c.log(c.name, "is executed: %s", c.says(r))
 	switch {
 	case j.loseReply && j.cut:

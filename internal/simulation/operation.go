@@ -79,7 +79,7 @@ var errWork = errors.New("the work's own error")
 func (a *actor) acquires(ctx context.Context, s step, name string, do func(context.Context, otellock.Mutex, *use) error) {
 	ctx, stop := a.callers(ctx, s, name)
 	defer stop()
-	u := &use{step: s, operation: operations[s.Kind], name: name, key: keyName(s.Key), process: a.process, nested: holdsAlready(ctx, s.Key)}
+	u := &use{step: s, operation: operations[s.Kind], name: name, key: keyName(s.Key), process: a.process, caller: ctx, nested: holdsAlready(ctx, s.Key)}
 	deadline, ok := ctx.Deadline()
 	if ok {
 		u.deadline = deadline.Sub(a.start)

@@ -42,6 +42,8 @@ type step struct {
 	Deadline time.Duration // of the caller; 0: none
 	Cancel   time.Duration // by the caller; 0: never
 	TTL      time.Duration // 0: the process's
+	Renew    time.Duration // the limit of its renewal; 0: none
+	Fencing  bool
 	Wait     time.Duration // -1: the process's
 	Closed   bool
 	Fails    bool   // the work returns an error
@@ -121,6 +123,14 @@ func newStep(r *rand.Rand, p *plan, c processPlan, depth int) step {
 	if r.IntN(4) == 0 || operations[s.Kind].inside {
 		s.TTL = c.AttemptTimeout + below(r, pick(r, 200*time.Millisecond, 2*time.Second))
 	}
+	ttl := s.TTL
+	if ttl == 0 {
+		ttl = c.TTL
+	}
+	if r.IntN(3) == 0 && ttl >= 3*c.AttemptTimeout {
+		s.Renew = ttl + below(r, 3*time.Second)
+	}
+	s.Fencing = r.IntN(3) == 0
 	if r.IntN(4) == 0 {
 		s.Wait = pick[time.Duration](r, 0, 50, 600) * time.Millisecond
 	}

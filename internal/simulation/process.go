@@ -24,6 +24,8 @@ type process struct {
 	cutOff       bool // because its context was
 
 	counted   map[counted]int64 // what lock.attempts must say
+	renewals  int64             // calls
+	untold    int64             // failures without a warning, because the loss was warned of
 	protected int               // leases
 }
 
@@ -61,7 +63,10 @@ func (w *world) newProcess(name string, c processPlan) *process {
 }
 
 func (p *process) mutex(s step) otellock.Mutex {
-	opts := []otellock.LockOption{otellock.WithFailClosed(s.Closed)}
+	opts := []otellock.LockOption{otellock.WithFailClosed(s.Closed), otellock.WithAutoExtend(s.Renew)}
+	if s.Fencing {
+		opts = append(opts, otellock.WithFencing())
+	}
 	if s.TTL > 0 {
 		opts = append(opts, otellock.WithTTL(s.TTL))
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 
@@ -44,6 +45,7 @@ func (w *world) keepsPromises() {
 		holders[u.key] = u
 		u.live = w.now()
 	}
+	w.workIsTold()
 	for _, key := range w.server.keys() {
 		t := w.server.holder(key)
 		if t == nil || t.isWanted() {
@@ -52,6 +54,18 @@ func (w *world) keepsPromises() {
 		since := max(t.leftAt(), w.weather.until)
 		if w.now() > since+patience {
 			w.violate("no key is left behind", "%s holds %s, %v after the last fault, and after %s left it", t.name, key, w.now()-since, t.use.name)
+		}
+	}
+}
+
+// workIsTold: work whose loss ends it knows it when the lease is over.
+func (w *world) workIsTold() {
+	for _, u := range w.truth.uses {
+		if u.protected && u.step.Closed && u.done == 0 && u.leaving == 0 && w.now() > u.lostAt() && u.work.Err() == nil {
+			w.violate("work is told that its lease is over", "%s, %v after it", u.name, w.now()-u.lostAt())
+		}
+		if u.protected && u.work.Err() != nil && u.leaving == 0 && !u.process.closing && u.caller.Err() == nil && context.Cause(u.work) == context.Canceled {
+			w.violate("a context of the work ends with a cause", "%s", u.name)
 		}
 	}
 }
@@ -68,6 +82,10 @@ func (x *truth) checkRun(u *use) {
 		x.violate("fail-closed never runs unprotected", "%s", u.name)
 	case !u.protected && (u.failed == 0 || u.granted):
 		x.violate("only a backend that fails makes fn run unprotected", "%s: busy %d, granted %t", u.name, u.busy, u.granted)
+	}
+	fence, fenced := u.lease.Fence()
+	if fenced != (u.protected && u.step.Fencing) || fenced && !slices.Contains(u.token.fences, fence) {
+		x.violate("the fence is the server's", "%s has %d, %t", u.name, fence, fenced)
 	}
 	if u.protected {
 		u.outcome = "acquired"
@@ -205,7 +223,11 @@ func (x *truth) checkLoss(u *use, operation string, err error) {
 			x.violate("lost is true", "%s of %s, which is %q by %s", operation, u.name, t.end, t.releasedBy)
 		}
 	case errors.Is(err, otellock.ErrExpired):
-		if own && u.firstRelease > 0 && u.firstRelease < u.lease.Deadline().Sub(x.start) {
+		due := u.lease.Deadline().Sub(x.start)
+		if u.isWatched() {
+			due = u.lostAt()
+		}
+		if own && u.firstRelease > 0 && u.firstRelease < due {
 			x.violate("expired is true", "%s of %s, which is %q by %s", operation, u.name, t.end, t.releasedBy)
 		}
 	}
@@ -221,7 +243,13 @@ func (x *truth) checkExtend(u *use, e *extension) {
 		x.violate("Extend never fails open", "%s", e.name)
 	}
 	loss := errors.Is(e.err, otellock.ErrLost) || errors.Is(e.err, otellock.ErrStolen) || errors.Is(e.err, otellock.ErrExpired)
-	if loss && u.protected && lock.Type != "released" {
+	switch {
+	case !loss || !u.protected || lock.Type == "released":
+	case lock.Op == "lease": // by the clock, which warned
+		if e.asked > 0 {
+			p.untold++
+		}
+	default:
 		x.checkLoss(u, "extend", e.err)
 		u.lossKnown = true
 	}

@@ -18,6 +18,7 @@ type server struct {
 	*world
 	backend *memorybackend.Backend
 	leases  map[string]*token // by key: what the model says is there, expired or not
+	fences  map[string]uint64 // by key: the last one
 
 	hung     bool
 	stops    int     // faults for which it is not there
@@ -58,12 +59,12 @@ func (s *server) forget(t *token, why string) {
 func (s *server) keys() []string { return slices.Sorted(maps.Keys(s.leases)) }
 
 // execute carries the request out, now.
-func (s *server) execute(c *call) (granted bool, err error) {
+func (s *server) execute(c *call) (granted bool, fence uint64, err error) {
 	if s.answers != nil {
-		return false, s.answers
+		return false, 0, s.answers
 	}
 	if c.kind == acquire && !c.claim.Again && s.plan.PlainFirst && s.holder(c.claim.Key) == c.token {
-		return false, nil
+		return false, 0, nil
 	}
 	claim, ctx := c.claim, context.Background()
 	claim.TTL = s.lifetime(claim.TTL)
@@ -73,23 +74,34 @@ func (s *server) execute(c *call) (granted bool, err error) {
 			holder = t.secret
 		}
 		if s.fault(string(c.kind), &claim, holder) {
-			return c.kind == acquire, nil
+			return c.kind == acquire, 0, nil
 		}
 	}
 	switch c.kind {
 	case acquire:
 		var g otellock.Grant
 		g, err = s.backend.Acquire(ctx, claim)
-		granted = g.Acquired
+		granted, fence = g.Acquired, g.Fence
+		if granted && c.claim.Fence {
+			if last := s.fences[c.claim.Key]; fence <= last {
+				s.violate("a fence never falls", "%s has %d after %d", c.name, fence, last)
+			}
+			s.fences[c.claim.Key] = fence
+			c.token.fences = append(c.token.fences, fence)
+		}
 	case extend:
 		err = s.backend.Extend(ctx, claim)
 	case release:
 		err = s.backend.Release(ctx, claim)
 	}
+	var stolen *otellock.StolenError
+	if errors.As(err, &stolen) { // by the server's clock
+		err = &otellock.StolenError{Held: otellock.Held{Token: stolen.Held.Token, Left: time.Duration(float64(stolen.Held.Left) * s.rate)}}
+	}
 	if want, wantErr := s.judge(c, claim); s.fault == nil && (want != granted || !errors.Is(err, wantErr)) {
 		s.violate("the server", "answered %t, %v to %s, the model %t, %v", granted, err, c.name, want, wantErr)
 	}
-	return granted, err
+	return granted, fence, err
 }
 
 // judge is what execute must answer, and keeps the model.

@@ -95,6 +95,10 @@ func TestABrokenServerIsNoticed(t *testing.T) {
 			c.TTL -= c.TTL / 3
 			return false
 		}, "Deadline never says more than the server holds"},
+		{"its fences fall", func(kind string, c *otellock.Claim, holder string) bool {
+			c.Fence = false
+			return false
+		}, "a fence never falls"},
 		{"it extends nothing", func(kind string, c *otellock.Claim, holder string) bool {
 			return kind == "extend"
 		}, "Deadline never says more than the server holds"},

@@ -1,7 +1,9 @@
 package simulation
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/otellock/otellock-go/otellock"
@@ -31,6 +33,7 @@ type token struct {
 	ended      time.Duration
 	releasedBy string // the call
 	robbed     bool   // a fault took it, or some of its time
+	fences     []uint64
 
 	unanswered bool          // an acquire of it was never answered
 	left       time.Duration // before its use was over: another was asked for; or later, by Close
@@ -51,6 +54,7 @@ type use struct {
 	runs                      int
 	protected                 bool
 	lease                     *otellock.Lease
+	caller, work              context.Context
 	token                     *token        // that was granted
 	asking                    *token        // that was asked for last
 	granted                   bool          // as the process was told
@@ -117,12 +121,12 @@ func (x *truth) sent(c *call) {
 			u.firstRelease = x.now()
 		}
 	case extend:
-		for _, e := range u.extends {
-			if !e.done {
-				e.asked++
-				break
-			}
+		i := slices.IndexFunc(u.extends, func(e *extension) bool { return e.name == c.within })
+		if i < 0 {
+			u.process.renewals++
+			break
 		}
+		u.extends[i].asked++
 	}
 }
 
@@ -157,7 +161,7 @@ func unanswered(err error) bool {
 func (x *truth) runs(u *use, lease *otellock.Lease, protected bool) {
 	u.ran = x.now()
 	u.runs++
-	u.lease, u.protected = lease, protected
+	u.lease, u.work, u.protected = lease, lease.Context(), protected
 	what := "unprotected"
 	if protected {
 		what = "under " + u.token.name
@@ -178,6 +182,9 @@ func (x *truth) keeps(u *use) {
 
 func (x *truth) extends(u *use, e *extension) {
 	e.begun, e.queue = x.now(), 1
+	if u.step.Renew > 0 { // a renewal may be under way
+		e.queue++
+	}
 	for _, other := range u.extends {
 		if !other.done {
 			e.queue++
@@ -203,6 +210,18 @@ func (x *truth) returned(u *use, err error, ended bool) {
 // isHeld reports whether the process holds the lease, as it was told.
 func (u *use) isHeld() bool {
 	return u.protected && u.leaving == 0 && !u.process.closing
+}
+
+// isWatched reports whether the lease's deadline is its end, whatever the server says.
+func (u *use) isWatched() bool { return u.step.Closed || u.step.Renew > 0 }
+
+// lostAt is when the lease counts as lost, if it is watched and not extended.
+func (u *use) lostAt() time.Duration {
+	at := u.lease.Deadline().Sub(u.process.start)
+	if u.step.Closed && u.step.Renew > 0 {
+		at -= u.process.plan.AttemptTimeout
+	}
+	return at
 }
 
 // leftAt is since when nobody wants the token.

@@ -29,10 +29,13 @@ type Claim struct {
 	settled bool
 }
 
+// SummaryText returns the text of the claim's summary.
+func (c *Claim) SummaryText() string { return SummaryText(c.Key) }
+
 // SummaryText returns the text of a summary. It has no number in it, so that
 // texts of equal keys are equal.
-func (c *Claim) SummaryText() string {
-	return "repeated warnings suppressed: " + strings.Join(c.Key, ", ")
+func SummaryText(key []string) string {
+	return "repeated warnings suppressed: " + strings.Join(key, ", ")
 }
 
 // FormatTime returns t in UTC by RFC 3339, always to the millisecond, so that such

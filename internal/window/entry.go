@@ -21,11 +21,12 @@ type entry struct {
 	inFlight  uint64    // in the hands of unsettled claims
 	since     time.Time // when the count began
 	summaryAt int64     // the last summary
+	joinedAt  int64     // the last Join
 	template  any
 }
 
 func newEntry(w *Window, key []string, r *row) *entry {
-	e := &entry{w: w, key: key, row: r, summaryAt: never}
+	e := &entry{w: w, key: key, row: r, summaryAt: never, joinedAt: never}
 	e.start.Store(never)
 	e.seen.Store(never)
 	return e

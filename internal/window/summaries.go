@@ -100,7 +100,7 @@ func (e *entry) due() int64 {
 	if e.suppressed() == 0 || e.w.closed.Load() {
 		return math.MaxInt64
 	}
-	return max(e.summaryAt, e.seen.Load()) + e.w.period
+	return max(e.summaryAt, e.seen.Load(), e.joinedAt) + e.w.period
 }
 
 // arm starts the timer unless it runs. Whatever makes something pending calls it.

@@ -155,6 +155,7 @@ func (w *Window) Admit(now time.Time, errorType string, key ...string) *Claim {
 type Upstream struct {
 	Suppressed  uint64    // at most 4,294,967,295 are believed
 	Since       time.Time // may be zero
+	Until       time.Time // the last of them, of which Join takes note; may be zero
 	ErrorTypes  []string
 	ErrorCounts []uint64 // of each type; may be shorter
 }
@@ -163,6 +164,31 @@ type Upstream struct {
 // and counted: [Window.Totals] leaves it out.
 func (w *Window) AdmitUpstream(up Upstream, errorType string, key ...string) *Claim {
 	return w.admit(&up, w.types.index(errorType), key)
+}
+
+// Join adds what another window says in a summary, which is no occurrence itself.
+// The key's next report carries it, or the summary one Period after the last Join.
+// template is kept where no report of the key has passed.
+func (w *Window) Join(up Upstream, template any, key ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wall := time.Now()
+	now := int64(wall.Sub(w.base))
+	e, _ := w.entry(key, now)
+	e.join(up)
+	if up.Suppressed == 0 {
+		return
+	}
+	ago := time.Duration(0)
+	if !up.Until.IsZero() {
+		ago = min(max(wall.Sub(up.Until), 0), MaxPeriod)
+	}
+	e.see(now - int64(ago))
+	e.joinedAt = now
+	if e.template == nil {
+		e.template = template
+	}
+	w.arm(w.period)
 }
 
 func (w *Window) admit(up *Upstream, typ int, key []string) *Claim {
@@ -187,6 +213,13 @@ func (w *Window) admit(up *Upstream, typ int, key []string) *Claim {
 		w.passed = w.hash(key)
 	}
 	return c
+}
+
+// Keys returns how many keys have a window of their own.
+func (w *Window) Keys() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.live
 }
 
 // Pending returns how many occurrences nothing written stands for: those

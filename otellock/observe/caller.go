@@ -8,6 +8,12 @@ import (
 	"unicode/utf8"
 )
 
+// currentStack returns this goroutine's stack without the innermost functions.
+func currentStack(skip int) []uintptr {
+	var buffer [stackDepth]uintptr
+	return append([]uintptr(nil), buffer[:runtime.Callers(skip+1, buffer[:])]...)
+}
+
 // callers returns the frames from the one that called the lock. Where a lock
 // releases because its function panicked, what that left on the stack is skipped;
 // where the caller had deferred the release, the frames are those of the panic.

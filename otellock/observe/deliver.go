@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"go.opentelemetry.io/contrib/bridges/otelslog"
@@ -56,8 +55,10 @@ func (r *reporter) deliver(ctx context.Context, f *failure) {
 		r.count(ctx, f, semconv.LockReportResultDropped)
 		return
 	}
-	var buffer [stackDepth]uintptr
-	stack := append([]uintptr(nil), buffer[:runtime.Callers(2, buffer[:])]...)
+	stack := f.stack
+	if stack == nil {
+		stack = currentStack(2)
+	}
 	detached := context.WithValue(context.WithoutCancel(ctx), reporting{}, true)
 	done := make(chan struct{})
 	r.inflight.Begin()

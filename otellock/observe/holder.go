@@ -38,10 +38,12 @@ func appendHex(to []byte, raw ...byte) []byte {
 // HeldBy links the span to that of the lock's holder, who has left it as
 // [Traceparent]. Text that is no such thing makes no link.
 func (a *Acquire) HeldBy(traceparent string) {
-	if !a.span.IsRecording() {
+	if !a.span.IsRecording() && a.target.series.live == nil {
 		return
 	}
 	if holder, ok := parseTraceparent(traceparent); ok {
+		a.behind = holder.TraceID()
+		a.live.Behind(a.behind)
 		a.span.AddLink(trace.Link{SpanContext: holder, Attributes: holderLink})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -18,10 +19,13 @@ type Lease struct {
 	target   *Target
 	start    time.Duration // when the attempt that was granted began: the lease counts from here
 	granted  time.Duration // when it was; both since the Observer was made
+	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	renewals atomic.Int64
+	stack    []uintptr    // of the caller who acquired it, where KeepCaller was called
 	told     atomic.Int32 // of the loss: one of the constants below
 	try      bool
+	live     *live.Entry // on the page of package lockz
 }
 
 // How much has been said of a loss before its release ends.
@@ -63,6 +67,7 @@ func (l *Lease) Expire(ctx context.Context, err error) {
 		return
 	}
 	f := l.failure(opRelease, typeExpired, time.Now(), err)
+	f.stack = l.stack
 	l.target.series.observer.fail(ctx, noop.Span{}, f, nothing)
 }
 
@@ -70,6 +75,7 @@ func (l *Lease) Expire(ctx context.Context, err error) {
 // what becomes of it is told by [Target.Cleanup].
 func (l *Lease) Drop(ctx context.Context) {
 	if l != nil {
+		l.live.End()
 		add(ctx, l.target.series.observer.held, -1, l.target.series.gauge)
 	}
 }
@@ -85,6 +91,7 @@ func (l *Lease) Abandon(ctx context.Context) {
 // record ends the lease and records how long it was held.
 func (l *Lease) record(ctx context.Context, span trace.Span, now time.Time) {
 	s := l.target.series
+	l.live.End()
 	held := l.held(now).Seconds()
 	add(ctx, s.observer.held, -1, s.gauge)
 	record(ctx, s.observer.holdDuration, held, s.hold)
@@ -120,6 +127,7 @@ func (l *Lease) loss(errorType string, now time.Time) string {
 
 // extended makes the lease last for ttl from start.
 func (l *Lease) extended(start time.Time, ttl time.Duration) {
+	l.ttl.Store(int64(ttl))
 	l.deadline.Store(int64(l.target.series.observer.since(start) + ttl))
 }
 
@@ -137,7 +145,7 @@ func (l *Lease) tell(op operation, errorType string) int32 {
 
 // failure describes an operation on the lease that failed.
 func (l *Lease) failure(op operation, errorType string, now time.Time, err error) failure {
-	f := failure{target: l.target, op: op, try: l.try, outcome: releaseError, policy: l.target.policy(), errorType: errorType, held: l.held(now), err: err}
+	f := failure{target: l.target, op: op, try: l.try, outcome: releaseError, policy: l.target.policy(), errorType: errorType, ttl: time.Duration(l.ttl.Load()), held: l.held(now), err: err}
 	if op == opExtend { // it never fails open
 		f.outcome, f.policy = extendError, closed
 	}

@@ -57,19 +57,34 @@ func printable(s string) bool {
 }
 
 // derive makes a pattern and a target name of a key that nobody declared: every
-// segment that is not a plain lower-case word is a star, and so is the last.
-func derive(key string) (name, pattern string) {
+// segment that is not a plain lower-case word is a star, and so is the last. A key
+// without a colon is a path. It appends the pattern to buf; the name is a part of
+// the key.
+func derive(buf []byte, key string) (name string, pattern []byte) {
 	const maxSegments = 8
-	segments := strings.SplitN(key, ":", maxSegments)
 	name = other
-	for i, segment := range segments {
-		if i == len(segments)-1 || !plainWord(segment) {
-			segments[i] = "*"
-			continue
+	separator := ":"
+	if !strings.Contains(key, ":") {
+		separator = "/"
+		if rest, rooted := strings.CutPrefix(key, "/"); rooted {
+			buf, key = append(buf, '/'), rest
 		}
-		name = segment
 	}
-	return name, strings.Join(segments, ":")
+	for range maxSegments - 1 {
+		segment, rest, more := strings.Cut(key, separator)
+		if !more {
+			break
+		}
+		if plainWord(segment) {
+			name = segment
+			buf = append(buf, segment...)
+		} else {
+			buf = append(buf, '*')
+		}
+		buf = append(buf, separator...)
+		key = rest
+	}
+	return name, append(buf, '*')
 }
 
 func plainWord(s string) bool {

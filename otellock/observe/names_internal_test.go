@@ -21,8 +21,14 @@ func TestDerivedNames(t *testing.T) {
 		{"lock:" + strings.Repeat("a", maxDerivedWord+1) + ":1", "lock", "lock:*:*"},
 		{"a:b:c:d:e:f:g:h:i:j", "g", "a:b:c:d:e:f:g:*"},
 		{"a::b", "a", "a:*:*"},
+		{"/locks/projects/42", "projects", "/locks/projects/*"}, // as in etcd
+		{"locks/projects/42", "projects", "locks/projects/*"},
+		{"/my-lock/", "my-lock", "/my-lock/*"},
+		{"/42", other, "/*"},
+		{"//a/b", "a", "/*/a/*"},
+		{"lock:a/b:c", "lock", "lock:*:*"},
 	} {
-		if name, pattern := derive(c.key); name != c.name || pattern != c.pattern {
+		if name, pattern := derive(nil, c.key); name != c.name || string(pattern) != c.pattern {
 			t.Errorf("derive(%q) = %q, %q; want %q, %q", c.key, name, pattern, c.name, c.pattern)
 		}
 	}
@@ -32,11 +38,19 @@ func FuzzDerivedPatternsHoldWordsOnly(f *testing.F) {
 	f.Add("lock:projects:42")
 	f.Add("a:b:c:d:e:f:g:h:i:j")
 	f.Add("::::")
+	f.Add("/locks/projects/42")
+	f.Add("////")
 	f.Add("lock:\xff:ünï:{x}:a--b:_:1")
 	f.Add(strings.Repeat("abcdefghijklmnopqrstuvwx:", 9))
 	f.Fuzz(func(t *testing.T, key string) {
-		name, pattern := derive(key)
-		segments := strings.Split(pattern, ":")
+		name, derived := derive(nil, key)
+		pattern := string(derived)
+		separator := ":"
+		if !strings.Contains(key, ":") {
+			separator = "/"
+			pattern = strings.TrimPrefix(pattern, "/")
+		}
+		segments := strings.Split(pattern, separator)
 		if len(segments) > 8 || len(pattern) > 8*(maxDerivedWord+1) {
 			t.Errorf("derive(%q): %q is not bounded", key, pattern)
 		}

@@ -21,15 +21,15 @@ type Observer struct {
 	made     time.Time
 
 	mu       sync.Mutex
-	declared map[string]*series // by name
-	derived  map[string]*series // by pattern
+	names    map[string]*series // by name
+	derived  map[string]*Target // by pattern
 	overflow *series            // of every target above the caps
 }
 
 // New returns an Observer. It returns an error for a backend name that is not
-// bounded text. It starts nothing.
+// bounded text, and for a target that cannot be declared. It starts nothing.
 func New(opts ...Option) (*Observer, error) {
-	c := config{spanEvents: true, backendName: other}
+	c := config{spanEvents: true, backendName: other, lock: lockConfig{wait: -1}}
 	for _, opt := range opts {
 		if opt != nil {
 			opt.apply(&c)
@@ -42,8 +42,11 @@ func New(opts ...Option) (*Observer, error) {
 		config:      c,
 		made:        time.Now(),
 		instruments: newInstruments(c.tracers, c.meters),
-		declared:    map[string]*series{},
-		derived:     map[string]*series{},
+		names:       map[string]*series{},
+		derived:     map[string]*Target{},
+	}
+	if err := o.declare(); err != nil {
+		return nil, err
 	}
 	var err error
 	o.reporter, err = newReporter(o)
@@ -64,14 +67,14 @@ func (o *Observer) Target(name, pattern string, opts ...LockOption) (*Target, er
 		}
 	}
 	o.mu.Lock()
-	s, ok := o.declared[name]
+	s, ok := o.names[name]
 	switch {
 	case ok && s.pattern != pattern:
 		o.mu.Unlock()
 		return nil, fmt.Errorf("otellock: the target %s has the key pattern %s already; give %s a name of its own", name, s.pattern, pattern)
-	case !ok && len(o.declared) < maxTargets:
+	case !ok && len(o.names) < maxTargets:
 		s = newSeries(o, name, pattern)
-		o.declared[name] = s
+		o.names[name] = s
 	case !ok:
 		s = o.rest()
 	}
@@ -79,27 +82,6 @@ func (o *Observer) Target(name, pattern string, opts ...LockOption) (*Target, er
 	t := newTarget(s, opts)
 	s.createLosses(context.Background(), t.policy())
 	return t, nil
-}
-
-// KeyTarget returns a Target for a key that nobody declared, the last resort for
-// keys that are made elsewhere. Its names are derived: every segment between
-// colons that is not a plain lower-case word becomes '*', and so does the last;
-// the last word is the target. A word is a word even where it is an id
-// (lock:user:alice:settings names alice), so declare a Target wherever that is
-// possible. At most 200 patterns are kept apart, the rest are "_OTHER".
-func (o *Observer) KeyTarget(key string, opts ...LockOption) *Target {
-	name, pattern := derive(key)
-	o.mu.Lock()
-	s, ok := o.derived[pattern]
-	switch {
-	case !ok && len(o.derived) < maxTargets && len(pattern) <= maxPatternLen:
-		s = newSeries(o, name, pattern)
-		o.derived[pattern] = s
-	case !ok:
-		s = o.rest()
-	}
-	o.mu.Unlock()
-	return newTarget(s, opts)
 }
 
 // rest returns the series of every target above the caps. o.mu is held.

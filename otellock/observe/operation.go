@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -21,8 +22,12 @@ type Acquire struct {
 	refused bool
 	retries int
 	wakeUp  WakeUp
+	ttl     time.Duration
 	start   time.Time
 	attempt time.Time // the start of the latest attempt
+	key     live.Key
+	behind  trace.TraceID // of the lock's holder, where that is known
+	live    *live.Entry   // on the page of package lockz, while waiting
 }
 
 // A WakeUp is what made a waiter ask again: a value of lock.wake_up.
@@ -49,17 +54,31 @@ func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
 
 func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try bool) (context.Context, Acquire) {
 	t.series.createLossesOnce(ctx, t.policy())
-	a := Acquire{target: t, try: try, start: time.Now()}
+	a := Acquire{target: t, try: try, ttl: t.ttl, start: time.Now()}
 	a.attempt = a.start
 	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
 	return a.ctx, a
 }
 
+// SetTTL sets the time to live of the lease, where it is not that of the target.
+func (a *Acquire) SetTTL(ttl time.Duration) { a.ttl = ttl }
+
+// SetWait says how long the caller is willing to wait, where the target does not.
+// A sampler does not see it.
+func (a *Acquire) SetWait(wait time.Duration) {
+	if a.span.IsRecording() {
+		a.span.SetAttributes(semconv.LockWaitTimeout(wait.Seconds()))
+	}
+}
+
 // Retry begins an attempt after the first. The lease of an attempt that succeeds
 // counts from the attempt's start.
-func (a *Acquire) Retry() {
+func (a *Acquire) Retry() { a.RetryAt(time.Now()) }
+
+// RetryAt is Retry for an attempt that began at another time than now.
+func (a *Acquire) RetryAt(start time.Time) {
 	a.retries++
-	a.attempt = time.Now()
+	a.attempt = start
 }
 
 // Turn begins the first attempt of a caller that has waited for its turn. The lease
@@ -74,6 +93,7 @@ func (a *Acquire) WokenBy(how WakeUp) { a.wakeUp = how }
 func (a *Acquire) Wait() {
 	if !a.waiting {
 		a.waiting = true
+		a.live = a.showWait()
 		add(a.ctx, a.target.series.observer.waiting, 1, a.target.series.gauge)
 	}
 }
@@ -94,6 +114,7 @@ func (a *Acquire) End(err error) *Lease {
 	s := t.series
 	o := s.observer
 	outcome, errorType := a.outcome(err)
+	a.live.Stop(now)
 	if a.waiting {
 		add(a.ctx, o.waiting, -1, s.gauge)
 	}
@@ -107,7 +128,7 @@ func (a *Acquire) End(err error) *Lease {
 		}
 	}
 	if outcome == backendError {
-		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, retries: a.retries, err: err}
+		f := failure{target: t, op: opAcquire, try: a.try, outcome: backendError, policy: t.policy(), errorType: errorType, ttl: a.ttl, retries: a.retries, err: err}
 		if a.refused {
 			f.policy = closed
 		}
@@ -121,7 +142,8 @@ func (a *Acquire) End(err error) *Lease {
 	}
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
-	l.extended(a.attempt, t.ttl)
+	l.extended(a.attempt, a.ttl)
+	l.live = a.showHeld(now)
 	return l
 }
 
@@ -195,6 +217,9 @@ func (op *Operation) End(err error) {
 		}
 		f = l.failure(op.op, errorType, now, err)
 		f.retries = op.retries
+		if op.renewal > 0 {
+			f.stack = l.stack
+		}
 		outcome = f.outcome
 		if op.late {
 			op.startLate()
@@ -215,6 +240,7 @@ func (op *Operation) End(err error) {
 		s.done(op.ctx, outcome)
 		if op.op == opExtend {
 			l.extended(op.start, op.ttl)
+			l.live.Extended(op.start.Add(op.ttl))
 		}
 		return
 	}

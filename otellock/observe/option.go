@@ -21,11 +21,20 @@ type config struct {
 	backendName string
 	host        string
 	port        int
+	lockz       bool
+	declared    []keyTarget
+	lock        lockConfig // the default of every target
 }
 
 type option func(*config)
 
 func (o option) apply(c *config) { o(c) }
+
+// WithLockz shows the locks of this Observer on the page of package lockz. The
+// default is false, which keeps no list.
+func WithLockz(shown bool) Option {
+	return option(func(c *config) { c.lockz = shown })
+}
 
 // WithTracerProvider sets the provider of the spans. The default is the global
 // one; nil is ignored.
@@ -93,8 +102,22 @@ func WithServerAddress(host string, port int) Option {
 	return option(func(c *config) { c.host, c.port = host, port })
 }
 
-// LockOption configures the locks of a [Target].
-type LockOption interface{ applyLock(*lockConfig) }
+// WithTarget declares a target by the keys of its locks, for locks that are made
+// by their key: [Observer.KeyTarget] gives it to every key that the pattern
+// matches, where '*' stands for one or more characters of any kind, a ':' too.
+// Repeat it for each target, the more special pattern first: the first that
+// matches a key names it. [New] returns an error for a name or pattern that
+// [Observer.Target] refuses, and for one that is declared twice.
+func WithTarget(name, pattern string) Option {
+	return option(func(c *config) { c.declared = append(c.declared, keyTarget{name: name, pattern: pattern}) })
+}
+
+// LockOption configures the locks of a [Target]. Given to [New], it is the default
+// of every target.
+type LockOption interface {
+	Option
+	applyLock(*lockConfig)
+}
 
 type lockConfig struct {
 	ttl      time.Duration
@@ -107,10 +130,12 @@ type lockConfig struct {
 type lockOption func(*lockConfig)
 
 func (o lockOption) applyLock(c *lockConfig) { o(c) }
+func (o lockOption) apply(c *config)         { o(&c.lock) }
 
 // WithTTL sets the time to live of a lease, from which utilization and the
 // difference between expired and lost follow. The default, zero, is a lease
-// without one: it has no utilization and cannot expire.
+// without one: it has no utilization and cannot expire. Where each acquire has a
+// time to live of its own, see [Acquire.SetTTL].
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
 }
@@ -122,7 +147,8 @@ func WithRenewalLimit(limit time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.limit = limit })
 }
 
-// WithWait sets how long an acquire is willing to wait, for its span.
+// WithWait sets how long an acquire is willing to wait, for its span. The default,
+// below zero, says nothing of it.
 func WithWait(wait time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.wait = wait })
 }

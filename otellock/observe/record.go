@@ -24,10 +24,12 @@ type failure struct {
 	outcome   outcome
 	policy    policy
 	errorType string
-	at        time.Time     // set by fail
+	at        time.Time // set by fail
+	ttl       time.Duration
 	held      time.Duration // 0 at acquire
 	retries   int
-	err       error // of which only the type is said
+	err       error     // of which only the type is said
+	stack     []uintptr // of the caller, where that is another goroutine's
 }
 
 var actions = [...]struct {
@@ -61,8 +63,12 @@ func (o *Observer) fail(ctx context.Context, span trace.Span, f failure, told in
 	case told == counted:
 	case told == reported:
 		o.reporter.count(ctx, &f, semconv.LockReportResultSuppressed)
-	case !o.suppressed(&f):
-		o.reporter.deliver(ctx, &f)
+	default:
+		suppressed := o.suppressed(&f)
+		if !suppressed {
+			o.reporter.deliver(ctx, &f)
+		}
+		s.showFailure(&f, suppressed, span)
 	}
 }
 
@@ -119,7 +125,7 @@ func (f *failure) attributes() []attribute.KeyValue {
 		outcomeAttrs[f.outcome],
 		policyAttrs[f.policy],
 		s.backend,
-		semconv.LockTTL(f.target.ttl.Seconds()),
+		semconv.LockTTL(f.ttl.Seconds()),
 		semconv.LockRetries(f.retries),
 	)
 	if f.op != opAcquire {

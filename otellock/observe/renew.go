@@ -9,6 +9,14 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
+// KeepCaller remembers who acquires the lease: [Lease.Renew] and [Lease.Expire] are
+// called in another goroutine, and their warnings name the caller too.
+func (l *Lease) KeepCaller() {
+	if l != nil {
+		l.stack = currentStack(1)
+	}
+}
+
 // Renew begins an extend that the lock makes on its own, after which the lease
 // lives for ttl from now. It is counted as any extend, but a job that is renewed a
 // thousand times does not get a thousand spans: those have one that fail, and of

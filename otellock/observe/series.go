@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -93,6 +94,7 @@ var policyAttrs = [...]attribute.KeyValue{
 type series struct {
 	observer      *Observer
 	name, pattern string
+	live          *live.Target // nil without WithLockz
 
 	target, keyPattern, backend attribute.KeyValue
 	spanNames                   [3]string // by operation
@@ -119,6 +121,9 @@ func newSeries(o *Observer, name, pattern string) *series {
 	s := &series{
 		observer: o, name: name, pattern: pattern,
 		target: semconv.LockTarget(name), keyPattern: semconv.LockKeyPattern(pattern), backend: semconv.LockBackendName(o.backendName),
+	}
+	if o.lockz {
+		s.live = live.NewTarget(name, pattern, o.backendName)
 	}
 	for op := range s.spanNames {
 		s.spanNames[op] = operation(op).String() + " " + name

@@ -20,7 +20,7 @@ type Target struct {
 }
 
 func newTarget(s *series, opts []LockOption) *Target {
-	t := &Target{series: s}
+	t := &Target{lockConfig: s.observer.lock, series: s}
 	t.releaseStart = s.spanStart(opRelease)
 	t.extendStart = s.spanStart(opExtend)
 	t.tryStart = s.spanStart(opAcquire, semconv.LockModeTry)
@@ -41,7 +41,11 @@ func (t *Target) configure(opts []LockOption) *Target {
 		}
 	}
 	if t.waitStart == nil || t.wait != before {
-		t.waitStart = t.series.spanStart(opAcquire, semconv.LockModeWait, semconv.LockWaitTimeout(t.wait.Seconds()))
+		attrs := []attribute.KeyValue{semconv.LockModeWait}
+		if t.wait >= 0 {
+			attrs = append(attrs, semconv.LockWaitTimeout(t.wait.Seconds()))
+		}
+		t.waitStart = t.series.spanStart(opAcquire, attrs...)
 	}
 	return t
 }

@@ -61,5 +61,10 @@ func generate(r *semconvregistry.Registry) (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	p, err := semconvregistry.Publish(r)
+	if err != nil {
+		return nil, err
+	}
+	files[p.ManifestPath], files[p.ResolvedPath] = p.Manifest, p.Resolved
 	return files, nil
 }

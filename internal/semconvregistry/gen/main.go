@@ -1,10 +1,11 @@
-// Command gen writes what package semconv has of the registry: the Go files and
-// the reference in Markdown. It runs in the directory of that package.
+// Command gen writes what package semconv has of the registry: the Go files, the
+// reference in Markdown, and what is published at the schema URL. It runs in the directory of that package.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/otellock/otellock-go/internal/semconvregistry"
 )
@@ -26,6 +27,9 @@ func run() error {
 		return err
 	}
 	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(name, text, 0o644); err != nil {
 			return err
 		}

@@ -1,0 +1,264 @@
+package sentryissueexporter
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/otellock/otellock-go/collector-config/sentryissueexporter/internal/metadatatest"
+	"github.com/otellock/otellock-go/internal/envelopetest"
+)
+
+// A fakeSentry answers without a network, in the bubble's time. The last of its
+// answers is that to all that follow.
+type fakeSentry struct {
+	mu      sync.Mutex
+	start   time.Time
+	answers []envelopetest.Answer
+	at      []time.Duration // of each request
+	targets []string        // of each event that was accepted
+}
+
+func (f *fakeSentry) RoundTrip(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = append(f.at, time.Since(f.start))
+	a := f.answers[0]
+	f.answers = f.answers[min(1, len(f.answers)-1):]
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	status := a.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if status == http.StatusOK {
+		envelope, err := envelopetest.Parse(body)
+		if err != nil {
+			return nil, err
+		}
+		events, err := envelope.Events()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			f.targets = append(f.targets, e.Tags["lock.target"])
+		}
+	}
+	header := a.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("{}")), Request: req}, nil
+}
+
+func newFake(answers ...envelopetest.Answer) *fakeSentry {
+	return &fakeSentry{start: time.Now(), answers: answers}
+}
+
+const anyDSN = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/2"
+
+func TestARateLimitIsWaitedFor(t *testing.T) {
+	unavailable := envelopetest.Status(503)
+	unavailable.Header = http.Header{"Retry-After": {"40"}}
+	for name, c := range map[string]struct {
+		first envelopetest.Answer
+		wait  time.Duration
+		took  bool // the first event was accepted all the same
+	}{
+		"Retry-After":                            {envelopetest.TooMany(30), 30 * time.Second, false},
+		"429 without a time":                     {envelopetest.TooMany(-1), time.Minute, false},
+		"X-Sentry-Rate-Limits":                   {envelopetest.Limited(429, "50:error:organization"), 50 * time.Second, false},
+		"all categories":                         {envelopetest.Limited(429, "50::organization"), 50 * time.Second, false},
+		"the longest of several":                 {envelopetest.Limited(429, "5:error:key, 2700:default;error:organization"), 2700 * time.Second, false},
+		"announced by an answer of 200":          {envelopetest.Limited(200, "50:error:organization"), 50 * time.Second, true},
+		"of other categories, by a 200":          {envelopetest.Limited(200, "50:transaction;log_item:organization"), 0, true},
+		"of other categories, and yet a 429":     {envelopetest.Limited(429, "50:transaction:organization"), 0, false},
+		"a server that says when it is back":     {unavailable, 40 * time.Second, false},
+		"a server that fails without more words": {envelopetest.Status(503), 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newFake(c.first, envelopetest.OK())
+				h := newHarness(t, anyDSN, func(cfg *Config) {
+					cfg.RetryConfig.MaxElapsedTime = 0
+					cfg.ClientConfig.Compression = ""
+				})
+				h.sendBy(fake)
+				h.consume(batch("shop", failure("a", "timeout", 0), failure("b", "timeout", 1)))
+
+				if !slices.Equal(fake.targets, []string{"a", "b"}) {
+					t.Errorf("arrived: %v", fake.targets)
+				}
+				// The back-off of at most 10 ms comes on top where it is longer.
+				if at := fake.at[1]; at < c.wait || at > c.wait+20*time.Millisecond {
+					t.Errorf("the second request came after %v, want %v", at, c.wait)
+				}
+				if want := 2 + btoi(!c.took); len(fake.at) != want {
+					t.Errorf("%d requests, want %d", len(fake.at), want)
+				}
+			})
+		})
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// While Sentry wants nothing, it gets no requests: not from a batch that comes in
+// the meantime either.
+func TestALimitHoldsForEveryBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(envelopetest.Limited(429, "60:error:organization"), envelopetest.OK())
+		h := newHarness(t, anyDSN, func(cfg *Config) {
+			cfg.QueueConfig = configoptional.Some(exporterhelper.NewDefaultQueueConfig())
+			cfg.RetryConfig.MaxElapsedTime = 0
+			cfg.ClientConfig.Compression = ""
+		})
+		h.sendBy(fake)
+		for n := range 5 {
+			h.consume(batch("shop", failure("a", "timeout", n)))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(50 * time.Second)
+		if len(fake.at) != 1 {
+			t.Fatalf("%d requests within the limit", len(fake.at))
+		}
+		time.Sleep(10 * time.Second)
+		if len(fake.targets) != 5 || len(fake.at) != 6 {
+			t.Errorf("%d events in %d requests, want 5 in 6", len(fake.targets), len(fake.at))
+		}
+		metadatatest.AssertEqualExporterSentryissueRateLimits(t, h.telemetry, []metricdata.DataPoint[int64]{{
+			Attributes: attribute.NewSet(attribute.String("project", "o1.ingest.sentry.io/2")), Value: 1,
+		}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	})
+}
+
+func TestTheCapHoldsForAnyMinuteAndLeavesLostLeasesAndSummariesTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(envelopetest.OK())
+		h := newHarness(t, anyDSN, func(cfg *Config) {
+			cfg.Cap = 3
+			cfg.ClientConfig.Compression = ""
+		})
+		h.sendBy(fake)
+		flood := func() {
+			ld := batch("shop")
+			for n := range 10 {
+				addTo(ld, "shop", failure("a", "timeout", n))
+			}
+			addTo(ld, "shop", failure("a", "stolen", 11))
+			summary := failure("a", "", 12)
+			summary.SetEventName("lock.report.summary")
+			addTo(ld, "shop", summary)
+			ld.MarkReadOnly()
+			h.consume(ld)
+		}
+		flood()
+		if len(fake.targets) != 5 {
+			t.Errorf("%d events, want 3, one stolen lease and one summary", len(fake.targets))
+		}
+		time.Sleep(59 * time.Second)
+		flood()
+		if len(fake.targets) != 7 {
+			t.Errorf("%d events within the minute, want 7", len(fake.targets))
+		}
+		time.Sleep(time.Second)
+		flood()
+		if len(fake.targets) != 12 {
+			t.Errorf("%d events after the minute, want 12", len(fake.targets))
+		}
+		if got := h.events(); got["cut"] != 24 || got["sent"] != 12 {
+			t.Errorf("counted %v", got)
+		}
+		if said := h.said.FilterMessageSnippet("cap").Len(); said != 2 {
+			t.Errorf("said %d times in a minute and a second:\n%s", said, h.text())
+		}
+	})
+}
+
+// What was admitted stays so: neither a retry nor an hour in the queue makes the
+// cap cut it.
+func TestWhatWaitedInTheQueueIsNotCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(envelopetest.Status(500))
+		h := newHarness(t, anyDSN, func(cfg *Config) {
+			cfg.Cap = 2
+			cfg.QueueConfig = configoptional.Some(exporterhelper.NewDefaultQueueConfig())
+			cfg.RetryConfig.InitialInterval, cfg.RetryConfig.MaxInterval, cfg.RetryConfig.MaxElapsedTime = time.Second, time.Minute, 0
+			cfg.ClientConfig.Compression = ""
+		})
+		h.sendBy(fake)
+		for minute := range 60 {
+			h.consume(batch("shop", failure("a", "timeout", 2*minute), failure("b", "timeout", 2*minute+1)))
+			time.Sleep(time.Minute)
+		}
+		fake.mu.Lock()
+		fake.answers = []envelopetest.Answer{envelopetest.OK()}
+		fake.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		if got := h.events(); got["sent"] != 120 || got["cut"] != 0 {
+			t.Errorf("counted %v, want all 120 sent", got)
+		}
+	})
+}
+
+// A queue that is full refuses, and the sender comes again: that must not use up
+// the cap.
+func TestWhatTheQueueRefusedDoesNotCountAgainstTheCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(envelopetest.Status(500))
+		h := newHarness(t, anyDSN, func(cfg *Config) {
+			cfg.Cap = 1
+			cfg.RetryConfig.Enabled = false
+			cfg.ClientConfig.Compression = ""
+		})
+		h.sendBy(fake)
+		for range 5 {
+			if err := h.ConsumeLogs(t.Context(), batch("shop", failure("a", "timeout", 0))); err == nil {
+				t.Fatal("nothing was refused")
+			}
+		}
+		fake.answers = []envelopetest.Answer{envelopetest.OK()}
+		h.consume(batch("shop", failure("a", "timeout", 0)))
+		h.consume(batch("shop", failure("a", "timeout", 1)))
+		if got := h.events(); got["sent"] != 1 || got["cut"] != 1 {
+			t.Errorf("counted %v, want one sent and one cut", got)
+		}
+	})
+}
+
+func TestASentryThatIsAwayIsNotALineForEachBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, anyDSN, func(cfg *Config) {
+			cfg.Cap = 0
+			cfg.RetryConfig.InitialInterval, cfg.RetryConfig.MaxElapsedTime = time.Second, 5*time.Second
+			cfg.ClientConfig.Compression = ""
+		})
+		h.sendBy(newFake(envelopetest.Status(500)))
+		start := time.Now()
+		for n := range 300 {
+			_ = h.ConsumeLogs(t.Context(), batch("shop", failure("a", "timeout", n)))
+		}
+		minutes := int(time.Since(start)/time.Minute) + 1
+		if said := h.said.Len(); said > 2*minutes { // will retry, rejected
+			t.Errorf("%d lines in %d minutes", said, minutes)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package lockz
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/internal/live"
+)
+
+// maxRows is how many holders, and how many waiters, are on the page: the oldest.
+const maxRows = 500
+
+// A view is what the page shows, and the JSON form of it. Durations are seconds.
+type view struct {
+	At         time.Time    `json:"at"`
+	Held       []lock       `json:"held"`
+	Waiting    []lock       `json:"waiting"`
+	MoreHeld   int          `json:"held_not_shown,omitempty"`
+	MoreWait   int          `json:"waiting_not_shown,omitempty"`
+	Failures   []failure    `json:"failures"`
+	Contention []contention `json:"contention"`
+}
+
+type lock struct {
+	Target     string    `json:"lock.target"`
+	KeyPattern string    `json:"lock.key_pattern"`
+	Backend    string    `json:"lock.backend.name"`
+	Key        int       `json:"key"` // the same number is the same key; it means nothing outside of this view
+	Since      time.Time `json:"since"`
+	For        float64   `json:"for"`
+	Left       *float64  `json:"ttl_left,omitempty"` // of a lease with a time to live; negative if that has passed
+	Extends    int       `json:"extends,omitempty"`
+	Fence      uint64    `json:"fence,omitempty"`
+	TraceID    string    `json:"trace_id,omitempty"`
+	Behind     string    `json:"behind_trace_id,omitempty"`
+	InProcess  bool      `json:"behind_this_process,omitempty"` // a holder of the same key is in the list of holders
+}
+
+type failure struct {
+	Target     string     `json:"lock.target"`
+	Backend    string     `json:"lock.backend.name"`
+	Action     string     `json:"lock.action"`
+	Count      uint64     `json:"count"`
+	First      time.Time  `json:"first"`
+	Last       time.Time  `json:"last"`
+	ErrorType  string     `json:"last_error.type"`
+	TraceID    string     `json:"last_trace_id,omitempty"`
+	Suppressed uint64     `json:"suppressed"`
+	HeldBack   uint64     `json:"held_back,omitempty"`
+	HeldSince  *time.Time `json:"held_back_since,omitempty"`
+}
+
+type contention struct {
+	Target  string  `json:"lock.target"`
+	Backend string  `json:"lock.backend.name"`
+	Waits   uint64  `json:"waits"`
+	Total   float64 `json:"total"`
+	P50     float64 `json:"p50"`
+	P99     float64 `json:"p99"`
+	Max     float64 `json:"max"`
+}
+
+func look(now time.Time) *view {
+	held, waiting := live.Locks()
+	numbers := map[live.Key]int{}
+	holders := map[live.Key]bool{}
+	for _, l := range held {
+		holders[l.Key] = true
+	}
+	v := &view{At: now, Failures: []failure{}, Contention: []contention{}}
+	v.Held, v.MoreHeld = rows(held, now, numbers)
+	v.Waiting, v.MoreWait = rows(waiting, now, numbers)
+	for i := range v.Waiting {
+		v.Waiting[i].InProcess = holders[waiting[i].Key]
+	}
+	for _, f := range live.Failures() {
+		row := failure{f.Target.Name, f.Target.Backend, f.Action, f.Count, f.First, f.Last, f.LastType, traceID(f.LastTrace),
+			f.Suppressed, f.HeldBack, nil}
+		if f.HeldBack > 0 {
+			row.HeldSince = &f.HeldSince
+		}
+		v.Failures = append(v.Failures, row)
+	}
+	for _, c := range live.Contentions() {
+		v.Contention = append(v.Contention, contention{c.Target.Name, c.Target.Backend, c.Waits, c.Total.Seconds(),
+			c.P50.Seconds(), c.P99.Seconds(), c.Max.Seconds()})
+	}
+	return v
+}
+
+// rows numbers the keys in the order in which they are shown.
+func rows(locks []live.Lock, now time.Time, numbers map[live.Key]int) (rows []lock, more int) {
+	rows = []lock{}
+	for i, l := range locks {
+		if i == maxRows {
+			return rows, len(locks) - i
+		}
+		number, known := numbers[l.Key]
+		if !known {
+			number = len(numbers) + 1
+			numbers[l.Key] = number
+		}
+		row := lock{Target: l.Target.Name, KeyPattern: l.Target.Pattern, Backend: l.Target.Backend, Key: number,
+			Since: l.Since, For: now.Sub(l.Since).Seconds(), Extends: l.Extends, Fence: l.Fence,
+			TraceID: traceID(l.Trace), Behind: traceID(l.Behind)}
+		if !l.Deadline.IsZero() {
+			left := l.Deadline.Sub(now).Seconds()
+			row.Left = &left
+		}
+		rows = append(rows, row)
+	}
+	return rows, 0
+}
+
+func traceID(id trace.TraceID) string {
+	if !id.IsValid() {
+		return ""
+	}
+	return id.String()
+}

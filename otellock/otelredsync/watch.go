@@ -1,0 +1,100 @@
+package otelredsync
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-redsync/redsync/v4/redis"
+
+	"github.com/otellock/otellock-go/otellock/observe"
+)
+
+// A watch sees the commands of one Lock, which tell what redsync does not: the
+// expiry, the attempts, and whether a node was busy. They come from a goroutine for
+// each node, and may come after the end.
+type watch struct {
+	mu      sync.Mutex
+	acquire observe.Acquire
+	try     bool
+	expiry  time.Duration
+	busy    bool // a node of the present attempt said so
+	refused bool // the present attempt is given up
+	ended   bool
+}
+
+type watchKey struct{}
+
+// asks is told before a node is asked for the lock.
+func (w *watch) asks(expiry time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.expiry = expiry
+	if w.refused {
+		w.busy, w.refused = false, false
+		w.acquire.Retry()
+	}
+}
+
+// answered is told whether the node granted it.
+func (w *watch) answered(granted bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy = w.busy || err == nil && !granted
+}
+
+// givesUp is told before an attempt's value is removed from a node.
+func (w *watch) givesUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.refused = true
+	if w.busy && !w.try {
+		w.acquire.Wait()
+	}
+}
+
+// end ends the Lock with its error.
+func (w *watch) end(err error) *observe.Lease {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.acquire.SetTTL(w.expiry)
+	return w.acquire.End(err)
+}
+
+// A pool shows the commands of a Lock to its watch.
+type pool struct{ redis.Pool }
+
+func (p pool) Get(ctx context.Context) (redis.Conn, error) {
+	c, err := p.Pool.Get(ctx)
+	if err != nil || ctx == nil {
+		return c, err
+	}
+	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
+		return conn{c, w}, nil
+	}
+	return c, nil
+}
+
+type conn struct {
+	redis.Conn
+	watch *watch
+}
+
+func (c conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
+	c.watch.asks(expiry)
+	granted, err := c.Conn.SetNX(name, value, expiry)
+	c.watch.answered(granted, err)
+	return granted, err
+}
+
+func (c conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
+	c.watch.givesUp()
+	return c.Conn.Eval(script, keysAndArgs...)
+}

@@ -1,0 +1,138 @@
+package otelrueidislock
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/redis/rueidis"
+	"github.com/redis/rueidis/rueidislock"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otellock/otellock-go/otellock/observe"
+)
+
+type (
+	// LockerOption is rueidislock's.
+	LockerOption = rueidislock.LockerOption
+
+	// Locker is rueidislock's. That of [NewLocker] also has a method
+	// Unwrap() Locker, which returns rueidislock's own. What that does is not observed.
+	Locker = rueidislock.Locker
+)
+
+var (
+	// ErrNotLocked is rueidislock's.
+	ErrNotLocked = rueidislock.ErrNotLocked
+
+	// ErrLockerClosed is rueidislock's.
+	ErrLockerClosed = rueidislock.ErrLockerClosed
+)
+
+// NewLocker returns a Locker. Without options of package observe it emits to
+// OpenTelemetry's global providers, as "redis", with names that are derived from those
+// of the locks. It returns the error of an option that [observe.New] refuses, and
+// rueidislock's own.
+func NewLocker(option LockerOption, opts ...observe.Option) (Locker, error) {
+	observer, err := observe.New(append([]observe.Option{observe.WithBackendName("redis")}, opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	l := &locker{observer: observer}
+	build := option.ClientBuilder
+	if build == nil {
+		build = rueidis.NewClient
+	}
+	option.ClientBuilder = func(option rueidis.ClientOption) (rueidis.Client, error) {
+		var err error
+		if l.client, err = build(option); err != nil {
+			return nil, err
+		}
+		return client{l.client}, nil
+	}
+	if l.Locker, err = rueidislock.NewLocker(option); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+type locker struct {
+	rueidislock.Locker
+	client   rueidis.Client
+	observer *observe.Observer
+	closed   atomic.Bool
+}
+
+func (l *locker) Unwrap() Locker         { return l.Locker }
+func (l *locker) Client() rueidis.Client { return l.client }
+
+func (l *locker) Close() {
+	l.closed.Store(true)
+	l.Locker.Close()
+}
+
+func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
+	return l.take(ctx, observed, &watch{acquire: acquire, parent: ctx}, name, l.Locker.WithContext)
+}
+
+func (l *locker) TryWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
+	return l.take(ctx, observed, &watch{acquire: acquire, try: true, parent: ctx}, name, l.Locker.TryWithContext)
+}
+
+func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
+	return l.take(ctx, observed, &watch{acquire: acquire, try: true, parent: ctx}, name, l.Locker.ForceWithContext)
+}
+
+func (l *locker) take(parent, observed context.Context, w *watch, name string,
+	take func(context.Context, string) (context.Context, context.CancelFunc, error),
+) (context.Context, context.CancelFunc, error) {
+	ctx, cancel, err := take(context.WithValue(observed, watchKey{}, w), name)
+	lease := w.end(err)
+	if ctx == nil {
+		return ctx, cancel, err
+	}
+	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(parent)) // what runs under the lock is no part of taking it
+	if err != nil {
+		return ctx, cancel, err
+	}
+	h := &held{locker: l, lease: lease, parent: parent}
+	stop := context.AfterFunc(ctx, h.gone)
+	return ctx, func() {
+		stop()
+		h.release(cancel)
+	}, nil
+}
+
+// held is a lock that was taken.
+type held struct {
+	locker *locker
+	lease  *observe.Lease
+	parent context.Context
+	ended  atomic.Bool // in telemetry
+}
+
+// release calls cancel, which waits until rueidislock has let the lock go.
+func (h *held) release(cancel func()) {
+	if h.ended.Swap(true) {
+		cancel()
+		return
+	}
+	_, release := h.lease.Release(h.parent)
+	cancel()
+	release.End(nil)
+}
+
+// gone is called when the context of the lock has ended before cancel was called.
+func (h *held) gone() {
+	if h.ended.Swap(true) {
+		return
+	}
+	_, release := h.lease.Release(context.WithoutCancel(h.parent))
+	if h.parent.Err() != nil || h.locker.closed.Load() {
+		release.End(nil)
+		return
+	}
+	release.End(observe.ErrLost)
+}
