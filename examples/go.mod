@@ -6,6 +6,7 @@ require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/getsentry/sentry-go v0.50.0
+	github.com/lib/pq v1.12.3
 	github.com/otellock/otellock-go v0.1.0
 	github.com/otellock/otellock-go/exporter v0.1.0
 	github.com/otellock/otellock-go/internal/otlptest v0.1.0
