@@ -13,10 +13,11 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// A watch sees the commands of one call that takes a lock, which tell what
-// rueidislock does not: the attempts, and how the last one ended. Those of the minor
-// keys come from another goroutine, and may come after the end.
+// A watch is the context of one call that takes a lock, by which its commands are
+// seen. They tell what rueidislock does not: the attempts, and how the last one ended.
+// Those of the minor keys come from another goroutine, and may come after the end.
 type watch struct {
+	context.Context
 	parent context.Context // of the caller
 	try    bool
 
@@ -29,6 +30,13 @@ type watch struct {
 }
 
 type watchKey struct{}
+
+func (w *watch) Value(key any) any {
+	if key == (watchKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // asks is told before a script is run that sets a key to a value of its own in each
 // attempt.
@@ -48,9 +56,9 @@ func (w *watch) asks(value string) {
 func (w *watch) answered(value string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch server, answer := rueidis.IsRedisErr(err); {
-	case w.ended, value != w.value, err == nil, answer && server.IsNoScript():
-	case answer && server.IsNil():
+	switch answer, ok := rueidis.IsRedisErr(err); {
+	case w.ended, value != w.value, err == nil, ok && answer.IsNoScript():
+	case rueidis.IsRedisNil(err):
 		w.busy = true
 		if !w.try {
 			w.acquire.Wait()
@@ -79,7 +87,7 @@ func (w *watch) reason(err error) error {
 		return observe.ErrContended
 	case w.busy:
 		return rediserror.Classify(err)
-	case w.failed != nil && errors.Is(w.failed, context.DeadlineExceeded): // that of an attempt, not the caller's
+	case errors.Is(w.failed, context.DeadlineExceeded), errors.Is(w.failed, context.Canceled): // by rueidislock, not the caller
 		return &classed{w.failed, semconv.ErrorTypeTimeout.Value.AsString()}
 	case w.failed != nil:
 		return rediserror.Classify(w.failed)

@@ -48,10 +48,11 @@ func watchCommands(t *testing.T, server *redistest.Server) *monitor {
 	return m
 }
 
-// told is a command: when, which client or "lua", and what.
+// commandLine is when, which client or "lua", and what.
 var commandLine = regexp.MustCompile(`^\+[0-9.]+ \[\d+ (\S+)\] (.*)\r\n$`)
 
-// stop returns the commands of clients so far, without those that open a connection.
+// stop returns the commands of clients so far, without those that open a connection
+// and those of the test.
 func (m *monitor) stop(t *testing.T) (commands []string) {
 	t.Helper()
 	defer m.conn.Close()
@@ -75,7 +76,7 @@ func (m *monitor) stop(t *testing.T) (commands []string) {
 				t.Fatalf("MONITOR says %q", line)
 			}
 			switch name, _, _ := strings.Cut(strings.ToLower(match[2]), " "); {
-			case match[1] == "lua", name == `"hello"`, name == `"client"`, name == `"ping"`, name == `"auth"`, name == `"select"`:
+			case match[1] == "lua", name == `"hello"`, name == `"client"`, name == `"ping"`, name == `"auth"`, name == `"select"`, name == `"info"`:
 			default:
 				commands = append(commands, match[2])
 			}
