@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ type stage struct {
 
 var stages = []stage{
 	{"agent", []string{"base", "agent"}, []string{"GATEWAY_OTLP_ENDPOINT"}},
+	{"agent with several gateways", []string{"base", "agent-loadbalanced"}, []string{"GATEWAY_RESOLVER"}},
 	{"agent without a gateway", []string{"base", "output-otlp"}, []string{"BACKEND_OTLP_ENDPOINT", "BACKEND_OTLP_AUTHORIZATION"}},
 	{"gateway to Grafana, Prometheus scrapes", []string{"base", "gateway", "output-grafana", "output-prometheus"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT"}},
 	{"gateway to Grafana, Mimir is pushed to", []string{"base", "gateway", "output-grafana", "output-mimir"}, []string{"TEMPO_OTLP_ENDPOINT", "LOKI_OTLP_ENDPOINT", "METRICS_OTLP_ENDPOINT"}},
@@ -30,7 +33,7 @@ var stages = []stage{
 	{"gateway to AppSignal", []string{"base", "gateway", "output-appsignal"}, []string{"APPSIGNAL_ENDPOINT", "APPSIGNAL_PUSH_API_KEY"}},
 }
 
-func (s stage) env(endpoint string) map[string]string {
+func (s stage) env(endpoint, grpc string) map[string]string {
 	env := map[string]string{}
 	for _, name := range s.required {
 		env[name] = "none"
@@ -40,6 +43,10 @@ func (s stage) env(endpoint string) map[string]string {
 		if strings.HasSuffix(name, "_ENDPOINT") {
 			env[name] = endpoint
 		}
+		if name == "GATEWAY_RESOLVER" {
+			host, port, _ := net.SplitHostPort(strings.TrimPrefix(grpc, "http://"))
+			env[name] = fmt.Sprintf("{dns: {hostname: %s, port: %q}}", host, port)
+		}
 	}
 	return env
 }
@@ -47,7 +54,8 @@ func (s stage) env(endpoint string) map[string]string {
 func TestEveryStageIsValidAndBoots(t *testing.T) {
 	for _, s := range stages {
 		t.Run(s.name, func(t *testing.T) {
-			c := newCollector(t, s.files, s.env(otlptest.Start(t).Endpoint()))
+			end := otlptest.Start(t)
+			c := newCollector(t, s.files, s.env(end.Endpoint(), end.GRPCEndpoint()))
 			if out, err := c.command(context.Background(), append([]string{"validate"}, c.args...)...).CombinedOutput(); err != nil {
 				t.Fatalf("validate: %v\n%s", err, out)
 			}
@@ -70,6 +78,7 @@ func TestEveryStageIsValidAndBoots(t *testing.T) {
 func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing.T) {
 	where := map[string]string{
 		"GATEWAY_OTLP_ENDPOINT":      "exporters::otlp_http/gateway:",
+		"GATEWAY_RESOLVER":           "no resolvers specified",
 		"TEMPO_OTLP_ENDPOINT":        "exporters::otlp_http/tempo:",
 		"LOKI_OTLP_ENDPOINT":         "exporters::otlp_http/loki:",
 		"METRICS_OTLP_ENDPOINT":      "exporters::otlp_http/mimir:",
@@ -90,7 +99,7 @@ func TestAMissingOrEmptyVariableStopsTheStartWithAnErrorThatSaysWhere(t *testing
 			seen[name] = true
 			for _, how := range []string{"missing", "empty"} {
 				t.Run(name+" "+how, func(t *testing.T) {
-					env := s.env("http://127.0.0.1:9")
+					env := s.env("http://127.0.0.1:9", "127.0.0.1:9")
 					delete(env, name)
 					if how == "empty" {
 						env[name] = ""
