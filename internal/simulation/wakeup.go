@@ -64,6 +64,9 @@ func (i *inbox) Wake(remote bool) {
 	})
 }
 
+// WakeAlone is called by a server that cannot tell whose turn it is: this one can.
+func (i *inbox) WakeAlone() { i.process.violate("the server", "it cannot tell whose turn it is") }
+
 func (s *server) forgetWaiter(key string, i *inbox) {
 	if s.stops == 0 && !s.hung {
 		s.backend.Forget(key, i)
