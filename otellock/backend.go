@@ -55,9 +55,9 @@ type Backend interface {
 // process that is gone is skipped. A Release with Claim.Keep wakes nobody. A grant
 // ends the place of the claim's Waiter.
 //
-// A wake-up may be lost: the Locker asks twice a second. A backend that cannot wake
-// anybody for now does not set Grant.Queued, and wakes the Waiter of a Release
-// itself: the Locker asks more often then.
+// A wake-up may be lost: the Locker asks twice a second. While a backend cannot wake
+// waiters, it does not set Grant.Queued, so that the Locker asks more often, and
+// Release calls WakeAlone.
 type Notifier interface {
 	Backend
 	// Forget ends the place of a Waiter of the key, and wakes the next one if it was
@@ -68,9 +68,13 @@ type Notifier interface {
 
 // A Waiter is everybody who waits for one key in one Locker. It is comparable.
 type Waiter interface {
-	// Wake says that the key may be free: remote, because another process has
-	// released it, or because a Release of this one has. It returns at once.
+	// Wake says that the key may be free and that it is the turn of this Waiter:
+	// remote if a message said so, or else a Release of this process. It returns at
+	// once.
 	Wake(remote bool)
+	// WakeAlone says that a Release of this process has freed the key, and that the
+	// backend cannot tell whose turn it is, so that others poll. It returns at once.
+	WakeAlone()
 }
 
 // Capabilities tells which fields of a [Claim] a Backend honours beyond the ones

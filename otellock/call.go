@@ -43,7 +43,7 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 		l.breakers.answered(c.Key)
 	}
 	if waiter != nil && (err == nil && l.notifier == nil || class == typeLost) {
-		waiter.Wake(false)
+		waiter.WakeAlone()
 	}
 	return grant, err
 }

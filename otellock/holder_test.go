@@ -40,12 +40,14 @@ func TestAWaiterLinksItsSpanToEachHolderOnce(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- b.target.Mutex("7").With(otellock.WithWait(5*time.Second)).Do(b.ctx, nothing) }()
 		time.Sleep(time.Second)
-		b.backend.Clear() // so that another gets it, and nobody wakes the waiter
-		second, ok, err := b.target.Mutex("7").TryLock(b.ctx)
+		b.backend.Clear()
+		second, ok, err := b.target.Mutex("7").TryLock(b.ctx) // before the waiter asks again
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		_ = lease.Release(b.ctx)
+		if err := lease.Release(b.ctx); !errors.Is(err, otellock.ErrStolen) {
+			t.Fatal(err)
+		}
 		time.Sleep(time.Second)
 		if err := second.Release(b.ctx); err != nil {
 			t.Fatal(err)

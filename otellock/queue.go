@@ -27,13 +27,12 @@ type queue struct {
 	busy     bool // the backend's last answer: somebody has the lock
 	held     Held // who, if that is known
 	absorbed bool // one failure since then
-	queued   bool // the backend has promised to wake the queue
 	told     bool // the backend may know the queue: it has to be told to forget it
 
 	due   time.Time      // when the first asks; zero: at once
 	woken observe.WakeUp // what brought that about
 	wakes int            // how often the queue was woken
-	ours  time.Time      // since when only waiters of this queue had the lock, while nobody promises wake-ups
+	ours  time.Time      // since when only waiters of this queue had the lock, while other processes poll
 }
 
 // enter appends a waiter to the queue of its key.
@@ -107,22 +106,29 @@ func (qs *queues) wakeAll() {
 func (q *queue) Wake(remote bool) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
+	q.ours = time.Time{}
 	if remote {
 		q.ask(observe.WakeUpMessage)
-		return
+	} else {
+		q.ask(observe.WakeUpRelease)
 	}
+}
+
+// WakeAlone implements [Waiter]. Other processes poll then, and would find the lock
+// taken for ever, if this queue did not pause as they do now and then.
+func (q *queue) WakeAlone() {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
 	q.ask(observe.WakeUpRelease)
-	if q.queued || q.first == nil {
+	if q.first == nil {
 		return
 	}
-	// Nobody tells other processes that the lock is free: they poll, and would find
-	// it taken for ever, if this queue did not poll as they do now and then.
-	now, c := time.Now(), q.first.lease.config
+	now, limit := time.Now(), q.first.lease.config.backoffMax
 	if q.ours.IsZero() {
 		q.ours = now
 	}
-	if now.Sub(q.ours) >= c.backoffMax {
-		q.due, q.woken, q.ours = now.Add(random(c.backoffMax)), observe.WakeUpPoll, time.Time{}
+	if now.Sub(q.ours) >= limit {
+		q.due, q.woken, q.ours = now.Add(random(limit)), observe.WakeUpPoll, time.Time{}
 	}
 }
 
@@ -150,6 +156,7 @@ func (q *queue) begin() (wakes int, how observe.WakeUp) {
 func (q *queue) rest(wakes int, due time.Time) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
+	q.told = true
 	if wakes == q.wakes {
 		q.due = due
 	}
@@ -159,7 +166,7 @@ func (q *queue) rest(wakes int, due time.Time) {
 func (q *queue) answered(g Grant) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.held, q.queued, q.ours = true, g.Held, g.Queued, time.Time{}
+	q.busy, q.told, q.held, q.ours = true, true, g.Held, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the

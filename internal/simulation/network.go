@@ -37,6 +37,7 @@ type call struct {
 
 type reply struct {
 	granted bool
+	queued  bool // with [otellock.Notifier]
 	fence   uint64
 	err     error
 }
@@ -64,7 +65,7 @@ func (c *client) Capabilities() otellock.Capabilities { return otellock.Capabili
 
 func (c *client) Acquire(ctx context.Context, claim otellock.Claim) (otellock.Grant, error) {
 	r := c.ask(ctx, acquire, claim)
-	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence}, r.err
+	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence, Queued: r.queued && r.err == nil}, r.err
 }
 
 func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
@@ -78,6 +79,9 @@ func (c *client) Release(ctx context.Context, claim otellock.Claim) error {
 func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply {
 	if err := ctx.Err(); err != nil {
 		return reply{err: err}
+	}
+	if i := c.process.inbox(claim.Key, claim.Waiter); i != nil {
+		claim.Waiter = i
 	}
 	token := c.names.token(claim.Token, operationOf(ctx))
 	name := token + "/" + string(kind)
@@ -147,7 +151,7 @@ func (c *call) arrive(j journey) {
 		return
 	}
 	var r reply
-	r.granted, r.fence, r.err = s.execute(c)
+	r = s.execute(c)
 	c.log(c.name, "is executed: %s", c.says(r))
 	switch {
 	case j.loseReply && j.cut:

@@ -11,6 +11,7 @@ import (
 type plan struct {
 	Seed          uint64
 	Latency       time.Duration // one way, in fair weather
+	Notifies      bool          // the server wakes waiters
 	HonoursCancel bool          // the client returns when its caller cancels, or only at the deadline
 	Rate          float64       // of the server's clock
 	PlainFirst    bool          // a first attempt does not recognise its own token, as SET NX
@@ -59,6 +60,7 @@ func newPlan(seed uint64) plan {
 		Seed:          seed,
 		Latency:       pick(r, time.Millisecond, 4*time.Millisecond, 15*time.Millisecond),
 		HonoursCancel: r.IntN(2) == 0,
+		Notifies:      source(seed, "notifies").IntN(2) == 0,
 		Rate:          pick(r, 1, 1, 0.9, 1.05),
 		PlainFirst:    r.IntN(2) == 0,
 		Keys:          pick(r, 1, 1, 2, 3),

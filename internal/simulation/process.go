@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -27,6 +28,30 @@ type process struct {
 	renewals  int64             // calls
 	untold    int64             // failures without a warning, because the loss was warned of
 	protected int               // leases
+
+	pending map[string]int // acquires of each key that have no answer yet
+	silent  int            // acquires in a row that had no answer in their time
+	open    bool           // the breaker may be
+
+	mu      sync.Mutex
+	inboxes map[otellock.Waiter]*inbox
+}
+
+// breakerLimit is how many acquires without an answer open the breaker.
+const breakerLimit = 5
+
+// hears notes what an answer says of the server.
+func (p *process) hears(c *call, r reply) {
+	if c.kind == acquire && c.token.use.process == p {
+		p.pending[c.token.use.key]--
+	}
+	switch {
+	case r.err == nil || !unanswered(r.err) && !errors.Is(r.err, errRefused) && r.err != errNoConnection:
+		p.silent, p.open = 0, false
+	case c.kind == acquire && errors.Is(r.err, context.DeadlineExceeded):
+		p.silent++
+		p.open = p.open || p.silent >= breakerLimit
+	}
 }
 
 // A stop is a time in which the process does not run.
@@ -46,9 +71,13 @@ func (p *process) stoppedSince(then time.Duration) (all time.Duration) {
 }
 
 func (w *world) newProcess(name string, c processPlan) *process {
-	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, telemetry: newTelemetry()}
+	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, pending: map[string]int{}, inboxes: map[otellock.Waiter]*inbox{}, telemetry: newTelemetry()}
+	var backend otellock.Backend = &client{w, p}
+	if w.plan.Notifies {
+		backend = notifier{&client{w, p}}
+	}
 	var err error
-	p.locker, err = otellock.New(&client{w, p}, p.telemetry.options(
+	p.locker, err = otellock.New(backend, p.telemetry.options(
 		otellock.WithTTL(c.TTL), otellock.WithWait(c.Wait), otellock.WithAttemptTimeout(c.AttemptTimeout),
 		// The jitter between attempts is the network's, which the seed decides.
 		otellock.WithBackoff(1, 1),

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -100,10 +101,33 @@ func (x *truth) token(name string, claim otellock.Claim, operation string) *toke
 
 func (x *truth) begins(u *use) {
 	u.begun = x.now()
+	for other := range x.waiters(u) {
+		u.busy += other.busy
+	}
 	x.uses = append(x.uses, u)
 	x.byName[u.name] = u
 	x.log(u.name, "%s %s begins: wait %v, deadline %v, cancel %v, ttl %v, closed %t", u.operation.name, u.key,
 		u.step.Wait, u.step.Deadline, u.step.Cancel, u.step.TTL, u.step.Closed)
+}
+
+// waiters are those that wait in the queue which u is in, or would be.
+func (x *truth) waiters(u *use) iter.Seq[*use] {
+	return func(yield func(*use) bool) {
+		for _, other := range x.uses {
+			if other != u && other.process == u.process && other.key == u.key && other.isWaiting() && !yield(other) {
+				return
+			}
+		}
+	}
+}
+
+// isWaiting reports whether u is in the queue of its key.
+func (u *use) isWaiting() bool { return !u.operation.try && u.runs == 0 && u.done == 0 }
+
+// mayFail reports whether an acquire has a failure to go by: its own, that of
+// another in its queue or of one that is not answered yet, or an open breaker.
+func (x *truth) mayFail(u *use) bool {
+	return u.failed > 0 || u.process.pending[u.key] > 0 || u.process.open
 }
 
 // sent is when the process has asked the backend.
@@ -116,6 +140,9 @@ func (x *truth) sent(c *call) {
 			before.left = x.now()
 		}
 		u.asking = c.token
+		if u.process != nil {
+			u.process.pending[u.key]++
+		}
 	case release:
 		if u.token == c.token && u.firstRelease == 0 {
 			u.firstRelease = x.now()
@@ -135,18 +162,28 @@ func (x *truth) answered(c *call, r reply) {
 	t, u := c.token, c.token.use
 	late := r.granted && x.now()-c.asked >= c.claim.TTL // a lease that may be over counts as no answer
 	silent := late || r.err != nil && unanswered(r.err)
+	c.process.hears(c, r)
 	switch {
 	case c.kind == acquire && (late || r.err != nil):
 		t.unanswered = t.unanswered || silent
 		u.unsure = u.unsure || silent
 		u.failed++
+		for other := range x.waiters(u) {
+			other.failed++
+		}
 		if r.err == errNoConnection {
 			u.unsent++
 		}
 	case c.kind == acquire && r.granted:
 		u.granted, u.token = true, t
+		for other := range x.waiters(u) {
+			other.busy++
+		}
 	case c.kind == acquire:
 		u.busy++
+		for other := range x.waiters(u) {
+			other.busy++
+		}
 	case silent:
 		u.unsure = true
 	}

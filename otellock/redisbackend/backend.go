@@ -232,7 +232,7 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 			b.waiters.wake(c.Key, false)
 		case wokeNobody:
 			if c.Waiter != nil {
-				c.Waiter.Wake(false)
+				c.Waiter.WakeAlone()
 			}
 		}
 	}

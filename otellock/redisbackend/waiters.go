@@ -130,8 +130,12 @@ func (b *Backend) leave(key, name string) {
 	_, _ = b.run(ctx, b.rdb, &leave, otellock.Claim{}, withList(key), name)
 }
 
-// forbidden ends wake-ups, and says so.
+// forbidden ends wake-ups after a server's answer, and says so.
 func (ws *waiters) forbidden(err error) {
+	var answer redis.Error
+	if !errors.As(err, &answer) {
+		return
+	}
 	ws.mu.Lock()
 	before := ws.mute
 	ws.mute = true
@@ -141,7 +145,7 @@ func (ws *waiters) forbidden(err error) {
 	}
 	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; "+
 		"it takes keys and channels otellock:*, LPOS, RPUSH, LPOP, LREM, PEXPIRE, PUBLISH and SUBSCRIBE",
-		"error.type", code(err.Error()))
+		"error.type", code(answer.Error()))
 }
 
 func (ws *waiters) isMute() bool {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bsm/redislock"
+	"github.com/go-redsync/redsync/v4"
+	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
+	"github.com/redis/rueidis/rueidislock"
+
+	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/redisbackend"
+)
+
+const ttl = 30 * time.Second
+
+// A lock takes one key over and over. It waits for as long as it takes.
+type lock func(ctx context.Context) (release func() error, err error)
+
+// A maker makes a lock of one key with a client of its own.
+type maker struct {
+	name string
+	make func(addr, key string) (take lock, stop func(), err error)
+}
+
+var makers = []maker{
+	{"otellock", makeOurs},
+	{"rueidislock", makeRueidislock},
+	{"redislock", makeRedislock},
+	{"redsync", makeRedsync},
+}
+
+func makerOf(name string) (maker, error) {
+	for _, m := range makers {
+		if m.name == name {
+			return m, nil
+		}
+	}
+	return maker{}, fmt.Errorf("there is no lock %q", name)
+}
+
+func makeOurs(addr, key string) (lock, func(), error) {
+	rdb := redis.NewClient(redisbackend.Options(addr))
+	backend, err := redisbackend.New(rdb)
+	if err != nil {
+		return nil, nil, err
+	}
+	locker, err := otellock.New(backend, otellock.WithFailClosed(true), otellock.WithTTL(ttl), otellock.WithWait(time.Hour))
+	if err != nil {
+		return nil, nil, err
+	}
+	target, err := locker.Target("keys", "peers:*")
+	if err != nil {
+		return nil, nil, err
+	}
+	m := target.KeyMutex(key)
+	take := func(ctx context.Context) (func() error, error) {
+		lease, err := m.Lock(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return lease.Release(ctx) }, nil
+	}
+	return take, func() { _ = locker.Close(context.Background()); _ = rdb.Close() }, nil
+}
+
+// The client-side cache of rueidis tells its waiters of a release.
+func makeRueidislock(addr, key string) (lock, func(), error) {
+	locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
+		ClientOption:   rueidis.ClientOption{InitAddress: []string{addr}},
+		KeyMajority:    1,
+		KeyValidity:    ttl,
+		NoLoopTracking: true,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	take := func(ctx context.Context) (func() error, error) {
+		_, cancel, err := locker.WithContext(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { cancel(); return nil }, nil
+	}
+	return take, locker.Close, nil
+}
+
+// redislock has no pause of its own: 10 ms is what its example has, or less.
+func makeRedislock(addr, key string) (lock, func(), error) {
+	rdb := redis.NewClient(redisbackend.Options(addr))
+	client := redislock.New(rdb)
+	options := &redislock.Options{RetryStrategy: redislock.LinearBackoff(10 * time.Millisecond)}
+	take := func(ctx context.Context) (func() error, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Hour) // by default it waits for a TTL
+		l, err := client.Obtain(ctx, key, ttl, options)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		return func() error { defer cancel(); return l.Release(ctx) }, nil
+	}
+	return take, func() { _ = rdb.Close() }, nil
+}
+
+// redsync pauses for 50 to 250 ms by default.
+func makeRedsync(addr, key string) (lock, func(), error) {
+	rdb := redis.NewClient(redisbackend.Options(addr))
+	rs := redsync.New(goredis.NewPool(rdb))
+	take := func(ctx context.Context) (func() error, error) {
+		m := rs.NewMutex(key, redsync.WithExpiry(ttl), redsync.WithTries(1_000_000))
+		if err := m.LockContext(ctx); err != nil {
+			return nil, err
+		}
+		return func() error {
+			_, err := m.UnlockContext(ctx)
+			return err
+		}, nil
+	}
+	return take, func() { _ = rdb.Close() }, nil
+}
