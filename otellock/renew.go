@@ -3,8 +3,8 @@ package otellock
 import "time"
 
 // maxRenewals is how many leases of a Locker are renewed at the same time: few, so
-// that other commands find a connection.
-const maxRenewals = 32
+// that other commands find a connection in a client's pool.
+const maxRenewals = 8
 
 // renewAt returns when the next renewal is due: after a third of the time to live,
 // and after a failure within a quarter of what is left. It is false when the limit

@@ -22,8 +22,9 @@ type Lease struct {
 	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	renewals atomic.Int64
-	stack    []uintptr    // of the caller who acquired it, where KeepCaller was called
-	told     atomic.Int32 // of the loss: one of the constants below
+	stack    []uintptr          // of the caller who acquired it, where KeepCaller was called
+	root     *trace.SpanContext // of the acquire, where the caller had no span
+	told     atomic.Int32       // of the loss: one of the constants below
 	try      bool
 	live     *live.Entry // on the page of package lockz
 }
@@ -65,6 +66,9 @@ func (l *Lease) begin(in context.Context, kind operation, start []trace.SpanStar
 func (l *Lease) Expire(ctx context.Context, err error) {
 	if l == nil || !l.told.CompareAndSwap(nothing, counted) {
 		return
+	}
+	if l.root != nil {
+		ctx = trace.ContextWithSpanContext(ctx, *l.root)
 	}
 	f := l.failure(opRelease, typeExpired, time.Now(), err)
 	f.stack = l.stack

@@ -19,6 +19,7 @@ type Acquire struct {
 	span    trace.Span
 	try     bool
 	waiting bool
+	root    bool // the caller has no span
 	refused bool
 	retries int
 	wakeUp  WakeUp
@@ -56,6 +57,7 @@ func (t *Target) begin(ctx context.Context, start []trace.SpanStartOption, try b
 	t.series.createLossesOnce(ctx, t.policy())
 	a := Acquire{target: t, try: try, ttl: t.ttl, start: time.Now()}
 	a.attempt = a.start
+	a.root = !trace.SpanContextFromContext(ctx).IsValid()
 	a.ctx, a.span = t.series.observer.startSpan(ctx, t.series.spanNames[opAcquire], start)
 	return a.ctx, a
 }
@@ -143,6 +145,10 @@ func (a *Acquire) End(err error) *Lease {
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
 	l.extended(a.attempt, a.ttl)
+	if a.root && a.span.SpanContext().IsValid() {
+		root := a.span.SpanContext()
+		l.root = &root
+	}
 	l.live = a.showHeld(now)
 	return l
 }

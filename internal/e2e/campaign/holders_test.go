@@ -21,6 +21,8 @@ type holder struct {
 	asked   time.Time // when the acquire was called
 	lease   *otellock.Lease
 	manual  bool // Locker.Close may release it
+	fence   uint64
+	begun   time.Time
 }
 
 func (h *holder) sure(now time.Time) bool {
@@ -32,6 +34,7 @@ func (h *holder) sure(now time.Time) bool {
 type holders struct {
 	mu      sync.Mutex
 	now     []*holder
+	fenced  []*holder // all of them
 	forgets []interval
 }
 
@@ -45,6 +48,15 @@ func (s *holders) enter(h *holder) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = append(s.now, h)
+	h.begun = time.Now()
+	if h.fence > 0 {
+		for _, before := range s.fenced {
+			if before.id == h.id && before.begun.Before(h.asked) && before.fence >= h.fence {
+				return fmt.Errorf("the fence of %s fell: %d, then %d", h.id, before.fence, h.fence)
+			}
+		}
+		s.fenced = append(s.fenced, h)
+	}
 	return s.alone(h)
 }
 

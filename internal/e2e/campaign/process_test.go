@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type process struct {
 	tally  tally
 	kept   sync.Map // leases that are left to Close
 
+	attempt  time.Duration
 	mayClose bool // before the end of the run
 	closing  atomic.Bool
 }
@@ -34,6 +36,7 @@ func (r *run) newProcess(i int) *process {
 	p := &process{name: "process" + strconv.Itoa(i), r: r, proxy: newProxy(r.t, r.server.Addr), seen: newSeen(r), mayClose: i == 0}
 	r.t.Cleanup(p.proxy.Stop)
 	attempt := r.between(100*time.Millisecond, 250*time.Millisecond)
+	p.attempt = attempt
 	options := redisbackend.Options(p.proxy.Listen)
 	options.PoolSize, options.DialTimeout, options.PoolTimeout = 2+r.rand.IntN(7), 4*attempt/5, attempt/5
 	p.rdb = redis.NewClient(options)
@@ -59,6 +62,24 @@ func (p *process) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	p.r.note("%s Close: %v", p.name, p.locker.Close(ctx))
+	p.kept.Range(func(lease, _ any) bool {
+		if foundLost(lease.(*otellock.Lease)) == "lease" { // the clock was first, and counted the release
+			p.tally.add(released)
+			p.tally.add(mayBeLost)
+		}
+		p.kept.Delete(lease)
+		return true
+	})
+}
+
+// foundLost says who found before its release that a lease is lost: "lease", the
+// clock, or "extend", or nobody.
+func foundLost(lease *otellock.Lease) string {
+	var lost *otellock.Error
+	if err := lease.Extend(context.Background(), time.Minute); errors.As(err, &lost) && lost.Type != "released" && lost.Type != "unprotected" {
+		return lost.Op
+	}
+	return ""
 }
 
 func (p *process) isClosed() bool { return p.closing.Load() }

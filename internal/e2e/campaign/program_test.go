@@ -45,7 +45,14 @@ func (w *worker) step(id string) {
 	ctx, cancel := w.context()
 	defer cancel()
 	c := &call{worker: w, id: id, failClosed: w.chance(50), asked: time.Now()}
-	m := w.target.Mutex(id).With(otellock.WithFailClosed(c.failClosed))
+	opts := []otellock.LockOption{otellock.WithFailClosed(c.failClosed)}
+	if c.renewed = w.chance(30) && w.r.ttl >= 3*w.attempt; c.renewed {
+		opts = append(opts, otellock.WithAutoExtend(w.r.ttl+w.between(time.Millisecond, time.Second)))
+	}
+	if c.fenced = w.chance(30); c.fenced {
+		opts = append(opts, otellock.WithFencing())
+	}
+	m := w.target.Mutex(id).With(opts...)
 	switch n := w.rand.IntN(100); {
 	case n < 1 && w.mayClose:
 		w.close()
@@ -122,6 +129,8 @@ type call struct {
 	try        bool
 	failClosed bool
 	brief      bool // the work does nothing
+	renewed    bool
+	fenced     bool
 	asked      time.Time
 
 	ran      int
@@ -205,6 +214,10 @@ func (c *call) lease(lease *otellock.Lease, err error) {
 // hold works under the lease, watched.
 func (c *call) hold(lease *otellock.Lease, manual bool) {
 	h := &holder{process: c.process, id: c.id, asked: c.asked, lease: lease, manual: manual}
+	var ok bool
+	if h.fence, ok = lease.Fence(); ok != (c.fenced && !lease.Deadline().IsZero()) {
+		c.violated("the fence is %d, %t", h.fence, ok)
+	}
 	c.holder = h
 	c.check(c.r.holders.enter(h))
 	if !c.brief {
@@ -245,6 +258,10 @@ func (c *call) extend(h *holder, ttl time.Duration) {
 	case !errors.As(err, &failed):
 		c.violated("Extend: %v is not an *Error", err)
 	case failed.Type == "canceled", failed.Type == "unprotected", failed.Type == "released", c.lost:
+	case failed.Op == "lease": // by the clock; counted if the extend was under way then
+		c.lost = true
+		c.tally.add(overtaken)
+		c.tally.add(mayBeLost)
 	default:
 		c.tally.add("extend extend_error")
 		if !errors.Is(err, otellock.ErrBackend) {
@@ -299,10 +316,20 @@ func (c *call) refused(err error) {
 // released tallies a release that has been asked for.
 func (c *call) released(h *holder) {
 	c.tally.add(released)
+	found := foundLost(h.lease)
+	if c.renewed {
+		c.tally.add(renewed)
+		c.tally.add(mayBeLost) // a renewal may have found it, beside the release
+	}
 	switch {
-	case c.lost:
+	case found == "extend":
 		c.tally.add(knownLoss)
 		c.tally.add(mayBeLost)
+	case found == "lease":
+		c.tally.add(mayBeLost)
+		if early := time.Until(h.lease.Deadline()); early > c.attempt {
+			c.violated("lost by the clock %v before its deadline", early)
+		}
 	case c.r.holders.mayBeLost(h, h.lease.Deadline()):
 		c.tally.add(mayBeLost)
 	}

@@ -47,7 +47,10 @@ func (b tap) note(command string, c otellock.Claim, sent time.Time, answer strin
 }
 
 // short is enough of a token to find it in the notes.
-func short(token string) string { return token[:min(8, len(token))] }
+func short(token string) string {
+	token = strings.TrimPrefix(strings.TrimPrefix(token, "kept "), "otellock/1 ")
+	return token[:min(8, len(token))]
+}
 
 // story is what the notes say of the token that holds the key.
 func (r *run) story(id string) string {
