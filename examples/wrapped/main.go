@@ -42,6 +42,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
+	out = &lines{Writer: out}
 	logging.Disable() // go-redis would print every failed dial
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Error("OpenTelemetry", "error", err) }))
 	servers, err := start(ctx)
