@@ -41,6 +41,7 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockActionBackendError,
 		semconv.LockReportResultEmitted,
 		semconv.LockLinkTypeHolder,
+		semconv.LockWakeUpRelease,
 		semconv.ErrorTypeReadOnly,
 	}
 	byName := map[attribute.Key]bool{}
@@ -74,6 +75,7 @@ func TestMetricsAreTheRegistrys(t *testing.T) {
 		semconv.MetricLockHoldUtilization,
 		semconv.MetricLockHeld,
 		semconv.MetricLockWaiting,
+		semconv.MetricLockBreakerOpen,
 		semconv.MetricLockReports,
 	}
 	if len(metrics) != len(r.Metrics) {
