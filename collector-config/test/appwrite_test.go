@@ -211,6 +211,8 @@ func TestTheDashboardHasAnswersAboutAppwriteAsItIsToday(t *testing.T) {
 	}
 	for expr, ok := range map[string]func(float64) bool{
 		`count(sum by (service_instance_id) (rate(lock_attempts_total{lock_outcome="backend_error"}[5m])) > 0)`: func(v float64) bool { return v == float64(len(fleet)) },
+		`backend:lock_failures:ratio_rate30m{service_name="appwrite"}`:                                          func(v float64) bool { return v > 0 && v < 1 }, // LockBackendErrors
+		`target:lock_contended:ratio_rate30m{service_name="appwrite"}`:                                          func(v float64) bool { return v > 0 && v < 1 }, // LockContention
 		`target:lock_unprotected:ratio_rate5m{service_name="appwrite"}`:                                         func(v float64) bool { return v > 0 && v < 1 },
 		`sum(ALERTS{service_name="appwrite",alertname="LockRunningUnprotected"})`:                               func(v float64) bool { return v > 0 }, // pending or firing
 	} {

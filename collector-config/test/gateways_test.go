@@ -1,9 +1,13 @@
 package test
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,6 +99,7 @@ func TestOneOfTwoGatewaysIsStopped(t *testing.T) {
 				t.Errorf("%d warnings of %d keys, want one each", warnings, services)
 			}
 			held := int64(len(moved)) * (before - 1)
+			goes.drained() // or what has been sent is sent again after the kill
 
 			end(goes.collector)
 			send(during) // those of the gateway that is gone wait in the agent
@@ -134,4 +139,31 @@ func TestOneOfTwoGatewaysIsStopped(t *testing.T) {
 				how, sent, services, len(moved), services, len(moved), held, lost)
 		})
 	}
+}
+
+// drained waits until nothing is in the queues of a Collector's exporters.
+func (c *collector) drained() {
+	c.t.Helper()
+	size := regexp.MustCompile(`(?m)^otelcol_exporter_queue_size\{.*\} (\S+)$`)
+	eventually(c.t, 20*time.Second, "the queues are empty", func() error {
+		res, err := http.Get("http://" + c.metrics + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		page, err := io.ReadAll(res.Body)
+		if err != nil {
+			return err
+		}
+		queues := size.FindAllStringSubmatch(string(page), -1)
+		if len(queues) == 0 {
+			return errors.New("the page has no queue")
+		}
+		for _, q := range queues {
+			if q[1] != "0" {
+				return errors.New(q[0])
+			}
+		}
+		return nil
+	})
 }
