@@ -129,7 +129,7 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 		return attempt{sent: now, at: now, err: errBreakerOpen, class: typeBreaker}
 	}
 	whole := c.attemptTimeout - now.Sub(w.silent)
-	timeout := budget(ctx, now, whole)
+	timeout := budget(ctx, now, min(whole, w.limit+c.attemptTimeout-now.Sub(w.start))) // it may have waited for its turn
 	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
 	if !l.try && c.locker.notifier != nil {
 		claim.Waiter = w.queue

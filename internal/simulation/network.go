@@ -39,6 +39,9 @@ type reply struct {
 	granted bool
 	fence   uint64
 	err     error
+
+	queued bool            // the waiter will be woken
+	next   otellock.Waiter // of this process: the release is its turn
 }
 
 // A journey is what becomes of a request.
@@ -64,7 +67,7 @@ func (c *client) Capabilities() otellock.Capabilities { return otellock.Capabili
 
 func (c *client) Acquire(ctx context.Context, claim otellock.Claim) (otellock.Grant, error) {
 	r := c.ask(ctx, acquire, claim)
-	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence}, r.err
+	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence, Queued: r.queued}, r.err
 }
 
 func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
@@ -72,21 +75,28 @@ func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
 }
 
 func (c *client) Release(ctx context.Context, claim otellock.Claim) error {
-	return c.ask(ctx, release, claim).err
+	r := c.ask(ctx, release, claim)
+	if r.next != nil {
+		r.next.Wake(false)
+	}
+	return r.err
 }
 
 func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply {
 	if err := ctx.Err(); err != nil {
 		return reply{err: err}
 	}
-	token := c.names.token(claim.Token, operationOf(ctx))
+	operation := operationOf(ctx)
+	if operation == "" { // of the lock itself
+		operation = c.process.name + "/probe"
+	}
+	token := c.names.token(claim.Token, operation)
 	name := token + "/" + string(kind)
 	deadline, _ := ctx.Deadline()
 	out := &call{world: c.world, process: c.process, kind: kind, claim: claim,
 		asked: c.now(), deadline: deadline.Sub(c.start), reply: make(chan reply, 1)}
 	number := c.names.number(name)
 	out.name = fmt.Sprintf("%s#%d", name, number)
-	operation := operationOf(ctx)
 	out.within = operation
 	c.post(message{rankCall, name, number, func() {
 		out.token = c.truth.token(token, claim, operation)
@@ -148,6 +158,16 @@ func (c *call) arrive(j journey) {
 	}
 	var r reply
 	r.granted, r.fence, r.err = s.execute(c)
+	switch {
+	case r.err != nil:
+	case c.kind == acquire && r.granted:
+		s.delist(c.process, c.claim.Key)
+	case c.kind == acquire:
+		r.queued = s.enlist(c)
+	case c.kind == release:
+		s.enlist(c)
+		r.next = s.wakeNext(c.claim.Key, c.process)
+	}
 	c.log(c.name, "is executed: %s", c.says(r))
 	switch {
 	case j.loseReply && j.cut:

@@ -13,6 +13,7 @@ type plan struct {
 	Latency       time.Duration // one way, in fair weather
 	HonoursCancel bool          // the client returns when its caller cancels, or only at the deadline
 	Rate          float64       // of the server's clock
+	WakesUp       bool          // the server wakes waiters
 	PlainFirst    bool          // a first attempt does not recognise its own token, as SET NX
 	Keys          int
 	Processes     []processPlan
@@ -63,6 +64,7 @@ func newPlan(seed uint64) plan {
 		PlainFirst:    r.IntN(2) == 0,
 		Keys:          pick(r, 1, 1, 2, 3),
 	}
+	p.WakesUp = r.IntN(3) > 0
 	for range 1 + r.IntN(3) {
 		timeout := pick[time.Duration](r, 50, 100, 250) * time.Millisecond
 		c := processPlan{

@@ -23,6 +23,10 @@ type process struct {
 	closed       bool // and is over
 	cutOff       bool // because its context was
 
+	asking     map[string]int // acquires under way, by key
+	unanswered int            // acquires in a row
+	gated      bool           // the lock's breaker may have opened
+
 	counted   map[counted]int64 // what lock.attempts must say
 	renewals  int64             // calls
 	untold    int64             // failures without a warning, because the loss was warned of
@@ -46,9 +50,13 @@ func (p *process) stoppedSince(then time.Duration) (all time.Duration) {
 }
 
 func (w *world) newProcess(name string, c processPlan) *process {
-	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, telemetry: newTelemetry()}
+	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, asking: map[string]int{}, telemetry: newTelemetry()}
 	var err error
-	p.locker, err = otellock.New(&client{w, p}, p.telemetry.options(
+	var backend otellock.Backend = &client{w, p}
+	if w.plan.WakesUp {
+		backend = &waker{&client{w, p}}
+	}
+	p.locker, err = otellock.New(backend, p.telemetry.options(
 		otellock.WithTTL(c.TTL), otellock.WithWait(c.Wait), otellock.WithAttemptTimeout(c.AttemptTimeout),
 		// The jitter between attempts is the network's, which the seed decides.
 		otellock.WithBackoff(1, 1),

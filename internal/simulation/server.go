@@ -20,6 +20,8 @@ type server struct {
 	leases  map[string]*token // by key: what the model says is there, expired or not
 	fences  map[string]uint64 // by key: the last one
 
+	waiting map[string][]waiting // by key; who waits longest is the first
+
 	hung     bool
 	stops    int     // faults for which it is not there
 	answers  error   // to everything, instead of executing it
@@ -67,6 +69,7 @@ func (s *server) execute(c *call) (granted bool, fence uint64, err error) {
 		return false, 0, nil
 	}
 	claim, ctx := c.claim, context.Background()
+	claim.Waiter = nil // the list is the model's own
 	claim.TTL = s.lifetime(claim.TTL)
 	if s.fault != nil {
 		holder := ""
