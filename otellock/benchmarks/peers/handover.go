@@ -76,7 +76,7 @@ func (c contest) compete(ctx context.Context) (result, error) {
 	all := c.Clients * c.Waiters
 	r := result{Turns: [][]int{make([]int, all)}, Waits: [][]float64{make([]float64, all)}}
 	for client := range c.Clients {
-		take, stop, err := m.make(c.Addr, c.Key)
+		take, stop, err := m.make(c.Addr)
 		if err != nil {
 			return result{}, err
 		}
@@ -88,7 +88,7 @@ func (c contest) compete(ctx context.Context) (result, error) {
 				for time.Now().UnixNano() < board.end.Load() {
 					start := time.Now()
 					board.waiting.Add(1)
-					release, err := take(ctx)
+					release, err := take(ctx, c.Key)
 					board.waiting.Add(-1)
 					now := time.Now()
 					if err != nil {
