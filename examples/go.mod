@@ -8,6 +8,7 @@ require (
 	github.com/getsentry/sentry-go v0.50.0
 	github.com/go-co-op/gocron/v2 v2.21.2
 	github.com/jonboulle/clockwork v0.5.0
+	github.com/lib/pq v1.12.3
 	github.com/otellock/otellock-go v0.1.0
 	github.com/otellock/otellock-go/exporter v0.1.0
 	github.com/otellock/otellock-go/internal/otlptest v0.1.0

@@ -248,6 +248,7 @@ func TestSentryTracesWithoutADSNDoNothing(t *testing.T) {
 }
 
 func TestHangingSentryCostsOTLPNothing(t *testing.T) {
+	const patient = 2 * time.Second // the others must get through on a busy machine
 	isolate(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, in the kernel, and never answers
 	if err != nil {
@@ -261,8 +262,8 @@ func TestHangingSentryCostsOTLPNothing(t *testing.T) {
 	emit(context.Background(), t, tel)
 
 	start := time.Now()
-	err = tel.Shutdown(within(t, 400*time.Millisecond))
-	if took := time.Since(start); took > 400*time.Millisecond+slack {
+	err = tel.Shutdown(within(t, patient))
+	if took := time.Since(start); took > patient+slack {
 		t.Errorf("Shutdown took %v", took)
 	}
 	if err == nil || strings.Contains(err.Error(), "metrics") || strings.Contains(err.Error(), marker) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -126,8 +128,8 @@ func TestARenewalThatFailsIsCountedAndTriedAgainWithinTheLease(t *testing.T) {
 // An attempt that hangs must leave time for the next one.
 func TestARenewalTakesAtMostHalfOfWhatIsLeft(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {
-		var cut []string
 		var lease atomic.Pointer[otellock.Lease]
+		var cut []string
 		watch := func(ctx context.Context, _ func() error) error {
 			deadline, _ := ctx.Deadline()
 			if left, took := lease.Load().Remaining(), time.Until(deadline); took > left/2 {
@@ -410,4 +412,72 @@ func TestHeldLeasesThatAreRenewedCostNoGoroutines(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Renewals, extends by hand, releases and Close at the same time: whatever comes of
+// each, nothing is left behind, and nothing is extended that somebody else holds.
+func TestRenewalsExtendsAndReleasesConcurrentSafe(t *testing.T) {
+	for seed := range 20 {
+		inBubble(t, func(t *testing.T, b *lab) {
+			random := mathrand.New(mathrand.NewPCG(uint64(seed), 0))
+			slow := func(ctx context.Context, call func() error) error {
+				time.Sleep(5 * time.Millisecond)
+				return yields(ctx, call)
+			}
+			b.backend.Script(func() {
+				b.backend.OnExtend = slices.Repeat([]fault{slow, works, hangs, losesReply, slow}, 500)
+				b.backend.OnRelease = slices.Repeat([]fault{works, slow, losesReply}, 50)
+			})
+			var group sync.WaitGroup
+			for i := range 20 {
+				closed, life := i%2 == 0, time.Duration(random.IntN(400)+1)*time.Millisecond
+				group.Go(func() {
+					lease, err := b.target.Mutex(fmt.Sprint(i)).With(otellock.WithTTL(90*time.Millisecond),
+						otellock.WithAutoExtend(300*time.Millisecond), otellock.WithFailClosed(closed)).Lock(b.ctx)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					var users sync.WaitGroup
+					users.Go(func() {
+						for range 5 {
+							_ = lease.Extend(b.ctx, 90*time.Millisecond)
+							time.Sleep(11 * time.Millisecond)
+						}
+					})
+					time.Sleep(life)
+					for range 2 {
+						users.Go(func() {
+							_ = lease.Release(b.ctx)
+							if lease.Protected() {
+								t.Error("protected after its release")
+							}
+							if closed && lease.Context().Err() == nil {
+								t.Error("its context goes on after the release")
+							}
+						})
+					}
+					users.Wait()
+				})
+			}
+			time.Sleep(200 * time.Millisecond)
+			if seed%2 == 0 {
+				if err := b.locker.Close(b.ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			group.Wait()
+			extends := b.called("extend")
+			time.Sleep(10 * time.Second)
+			if late := b.called("extend") - extends; late > 20 { // those under way
+				t.Errorf("%d extends after everything was released", late)
+			}
+			for i := range 20 {
+				b.take(t, fmt.Sprint("lock:projects:", i))
+			}
+			if held := b.tel.Total(t, "lock.held"); held != 0 {
+				t.Errorf("lock.held is %d", held)
+			}
+		})
+	}
 }

@@ -191,15 +191,6 @@ const (
 	// Type: int[]
 	// Examples: [1, 5166]
 	LockReportSuppressedErrorCountsKey = attribute.Key("lock.report.suppressed_error_counts")
-
-	// LockReportMergedRecordsKey is the attribute "lock.report.merged_records".
-	// The number of records of a fleet that a Collector merged into this one.
-	//
-	// Written by a Collector, never by an application.
-	//
-	// Type: int
-	// Examples: 40
-	LockReportMergedRecordsKey = attribute.Key("lock.report.merged_records")
 )
 
 // Keys of OpenTelemetry's attributes to which locks give values of their own.
@@ -331,15 +322,6 @@ func LockReportSuppressedErrorTypes(val ...string) attribute.KeyValue {
 // `error.type` and types beyond the eighth are not counted here.
 func LockReportSuppressedErrorCounts(val ...int) attribute.KeyValue {
 	return LockReportSuppressedErrorCountsKey.IntSlice(val)
-}
-
-// LockReportMergedRecords returns the attribute
-// "lock.report.merged_records". The number of records of a fleet that a
-// Collector merged into this one.
-//
-// Written by a Collector, never by an application.
-func LockReportMergedRecords(val int) attribute.KeyValue {
-	return LockReportMergedRecordsKey.Int(val)
 }
 
 // Values of lock.operation.name.

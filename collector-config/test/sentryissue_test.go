@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -193,10 +195,32 @@ func TestAKilledCollectorWhoseSentryIsDownLosesNoIssueThatWasQueued(t *testing.T
 	if len(delivered) != n || len(ids) != n {
 		t.Errorf("%d of %d records, with %d ids: %v", len(delivered), n, len(ids), delivered)
 	}
-	if strings.Contains(c.output(), envelopetest.Key) {
-		t.Error("the DSN's key is in the Collector's log")
+	var own string
+	eventually(t, 20*time.Second, "its own metrics have every event", func() error {
+		own = page(t, "http://"+c.metrics+"/metrics")
+		if want := fmt.Sprintf(`outcome="sent",project="%s/1"} %d`, sentry.Addr(), n); !strings.Contains(own, "\notelcol_exporter_sentryissue_events_total{") || !strings.Contains(own, want) {
+			return fmt.Errorf("no %s in\n%s", want, own)
+		}
+		return nil
+	})
+	if strings.Contains(c.output()+own, envelopetest.Key) {
+		t.Error("the DSN's key is in the Collector's log or metrics")
 	}
 	t.Logf("killed with its Sentry down: %d of %d issues delivered after the restart", len(delivered), n)
+}
+
+func page(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func attributesOf(e envelopetest.Event) map[string]any {

@@ -58,6 +58,8 @@ func run(ctx context.Context, out *screen, verbose bool) error {
 
 	options := redisbackend.Options(server.addr)
 	options.PoolSize = 64 // no request of the first act waits for a connection
+	// On a busy machine an attempt is given longer, and so must be what it dials.
+	options.DialTimeout = longestAttempt
 	rdb := redis.NewClient(options)
 	defer rdb.Close()
 	// Redis's own spans nest under the lock's. Their statements would hold keys

@@ -139,7 +139,7 @@ func play(t *testing.T, width int) string {
 	for _, want := range []string{
 		`acquired after \d+ retr`, `contended`, `skipped`,
 		`RELEASE_ERROR expired`, `! WARN lock lease expired while held`,
-		`BACKEND_ERROR connection_refused`, `! WARN lock backend failed: orders`,
+		`BACKEND_ERROR (connection_refused|eof|timeout), unprotected`, `! WARN lock backend failed: orders`,
 	} {
 		if !regexp.MustCompile(want).MatchString(acts) {
 			t.Errorf("no trace says %s", want)

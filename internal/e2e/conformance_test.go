@@ -320,9 +320,6 @@ func (c *conformance) logOnly(t *testing.T, name string, attrs []attribute.KeyVa
 	}
 }
 
-// elsewhere is what a path outside of this module's Go code emits.
-var elsewhere = []string{"lock.report.merged_records"} // the Collector; see collector-config
-
 func (c *conformance) complete(t *testing.T) {
 	want := func(words ...string) {
 		if what := strings.Join(words, " "); !c.seen[what] {
@@ -332,7 +329,7 @@ func (c *conformance) complete(t *testing.T) {
 	uses := func(where string, uses semconvregistry.Uses) {
 		want(where)
 		for _, use := range uses {
-			if slices.Contains(elsewhere, use.ID) || use.Level == semconvregistry.OptIn {
+			if use.Level == semconvregistry.OptIn {
 				continue
 			}
 			want(where, use.ID)

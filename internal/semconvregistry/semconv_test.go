@@ -34,7 +34,6 @@ func TestConstructorsMakeTheRegistrysAttributes(t *testing.T) {
 		semconv.LockReportSuppressedUntil("2026-11-22T03:19:52.310Z"),
 		semconv.LockReportSuppressedErrorTypes("timeout", "eof"),
 		semconv.LockReportSuppressedErrorCounts(2, 1),
-		semconv.LockReportMergedRecords(40),
 		semconv.LockOperationNameAcquire,
 		semconv.LockModeTry,
 		semconv.LockOutcomeAcquired,

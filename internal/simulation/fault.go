@@ -35,86 +35,81 @@ type fault struct {
 	By       time.Duration // a jump's
 }
 
-var faults []faultKind
-
-// init: a fault delays requests, and requests look at faults.
-func init() {
-	faults = []faultKind{
-		{name: "slow network", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.out, j.back = spread(r, latest/6), spread(r, latest/6)
-		}},
-		{name: "late requests", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.out = below(r, latest)
-		}},
-		{name: "late replies", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.back = below(r, time.Second)
-		}},
-		{name: "lost requests", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+var faults = []faultKind{
+	{name: "slow network", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.out, j.back = spread(r, latest/6), spread(r, latest/6)
+	}},
+	{name: "late requests", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.out = below(r, latest)
+	}},
+	{name: "late replies", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.back = below(r, time.Second)
+	}},
+	{name: "lost requests", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.loseRequest = true
+	}},
+	{name: "lost replies", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.loseReply = true
+	}},
+	{name: "connections that break", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.cut = true
+		if r.IntN(2) == 0 {
 			j.loseRequest = true
-		}},
-		{name: "lost replies", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		} else {
 			j.loseReply = true
-		}},
-		{name: "connections that break", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.cut = true
-			if r.IntN(2) == 0 {
-				j.loseRequest = true
-			} else {
-				j.loseReply = true
+		}
+	}},
+	{name: "connections refused", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.refused = syscall.ECONNREFUSED
+	}},
+	{name: "no free connection", longest: time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
+		j.refused, j.back = errNoConnection, spread(r, 30*time.Millisecond)
+	}},
+	{name: "server loads its data", longest: time.Second,
+		begin: func(w *world, f *fault) { w.server.answers = classed("LOADING") },
+		end:   func(w *world, f *fault) { w.server.answers = nil },
+	},
+	{name: "server hangs", longest: 3 * time.Second,
+		begin: func(w *world, f *fault) { w.server.hung = true },
+		end: func(w *world, f *fault) {
+			s := w.server
+			s.hung = false
+			waiting := s.buffered
+			s.buffered = nil
+			// Not quite in the order in which they came: each connection is its own.
+			r, turn := w.random(fmt.Sprint("wake-up ", f.From)), map[*call]time.Duration{}
+			for _, c := range waiting {
+				turn[c] = c.asked + below(r, latest)
 			}
-		}},
-		{name: "connections refused", longest: 2 * time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.refused = syscall.ECONNREFUSED
-		}},
-		{name: "no free connection", longest: time.Second, strike: func(f *fault, j *journey, r *rand.Rand) {
-			j.refused, j.back = errNoConnection, spread(r, 30*time.Millisecond)
-		}},
-		{name: "server loads its data", longest: time.Second,
-			begin: func(w *world, f *fault) { w.server.answers = classed("LOADING") },
-			end:   func(w *world, f *fault) { w.server.answers = nil },
+			slices.SortStableFunc(waiting, func(a, b *call) int { return cmp.Compare(turn[a], turn[b]) })
+			for i, c := range waiting {
+				w.schedule(w.now()+time.Duration(i+1)*time.Microsecond, func() {
+					c.arrive(journey{back: w.plan.Latency})
+				})
+			}
+			w.weather.lasts(w.now() + time.Duration(len(waiting)+1)*time.Microsecond)
 		},
-		{name: "server hangs", longest: 3 * time.Second,
-			begin: func(w *world, f *fault) { w.server.hung = true },
-			end: func(w *world, f *fault) {
-				s := w.server
-				s.hung = false
-				waiting := s.buffered
-				s.buffered = nil
-				// Not quite in the order in which they came: each connection is its own.
-				r, turn := w.random(fmt.Sprint("wake-up ", f.From)), map[*call]time.Duration{}
-				for _, c := range waiting {
-					turn[c] = c.asked + below(r, latest)
-				}
-				slices.SortStableFunc(waiting, func(a, b *call) int { return cmp.Compare(turn[a], turn[b]) })
-				for i, c := range waiting {
-					w.schedule(w.now()+time.Duration(i+1)*time.Microsecond, func() {
-						c.arrive(journey{back: w.plan.Latency})
-					})
-				}
-				w.weather.lasts(w.now() + time.Duration(len(waiting)+1)*time.Microsecond)
-			},
+	},
+	{name: "server restarts", longest: time.Second,
+		begin: func(w *world, f *fault) { w.server.stop() },
+		end:   func(w *world, f *fault) { w.server.stops-- },
+	},
+	{name: "server restarts without its data", longest: time.Second,
+		begin: func(w *world, f *fault) {
+			w.server.stop()
+			for _, key := range w.server.keys() {
+				w.server.take(key, "gone with a restart")
+			}
 		},
-		{name: "server restarts", longest: time.Second,
-			begin: func(w *world, f *fault) { w.server.stop() },
-			end:   func(w *world, f *fault) { w.server.stops-- },
-		},
-		{name: "server restarts without its data", longest: time.Second,
-			begin: func(w *world, f *fault) {
-				w.server.stop()
-				for _, key := range w.server.keys() {
-					w.server.take(key, "gone with a restart")
-				}
-			},
-			end: func(w *world, f *fault) { w.server.stops-- },
-		},
-		{name: "a key is evicted", begin: func(w *world, f *fault) {
-			w.server.take(keyName(f.Key), "evicted")
-		}},
-		{name: "server's clock jumps forward", begin: func(w *world, f *fault) { w.server.jump(f.By) }},
-		{name: "a process stops", longest: 3 * time.Second, begin: func(w *world, f *fault) {
-			w.processes[f.Process].stopsUntil(f.To)
-		}},
-	}
+		end: func(w *world, f *fault) { w.server.stops-- },
+	},
+	{name: "a key is evicted", begin: func(w *world, f *fault) {
+		w.server.take(keyName(f.Key), "evicted")
+	}},
+	{name: "server's clock jumps forward", begin: func(w *world, f *fault) { w.server.jump(f.By) }},
+	{name: "a process stops", longest: 3 * time.Second, begin: func(w *world, f *fault) {
+		w.processes[f.Process].stopsUntil(f.To)
+	}},
 }
 
 func (f *fault) kind() *faultKind { return &faults[f.Kind] }

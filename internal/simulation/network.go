@@ -37,11 +37,9 @@ type call struct {
 
 type reply struct {
 	granted bool
+	queued  bool // with [otellock.Notifier]
 	fence   uint64
 	err     error
-
-	queued bool            // the waiter will be woken
-	next   otellock.Waiter // of this process: the release is its turn
 }
 
 // A journey is what becomes of a request.
@@ -67,7 +65,7 @@ func (c *client) Capabilities() otellock.Capabilities { return otellock.Capabili
 
 func (c *client) Acquire(ctx context.Context, claim otellock.Claim) (otellock.Grant, error) {
 	r := c.ask(ctx, acquire, claim)
-	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence, Queued: r.queued}, r.err
+	return otellock.Grant{Acquired: r.granted && r.err == nil, Fence: r.fence, Queued: r.queued && r.err == nil}, r.err
 }
 
 func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
@@ -75,28 +73,24 @@ func (c *client) Extend(ctx context.Context, claim otellock.Claim) error {
 }
 
 func (c *client) Release(ctx context.Context, claim otellock.Claim) error {
-	r := c.ask(ctx, release, claim)
-	if r.next != nil {
-		r.next.Wake(false)
-	}
-	return r.err
+	return c.ask(ctx, release, claim).err
 }
 
 func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply {
 	if err := ctx.Err(); err != nil {
 		return reply{err: err}
 	}
-	operation := operationOf(ctx)
-	if operation == "" { // of the lock itself
-		operation = c.process.name + "/probe"
+	if i := c.process.inbox(claim.Key, claim.Waiter); i != nil {
+		claim.Waiter = i
 	}
-	token := c.names.token(claim.Token, operation)
+	token := c.names.token(claim.Token, operationOf(ctx))
 	name := token + "/" + string(kind)
 	deadline, _ := ctx.Deadline()
 	out := &call{world: c.world, process: c.process, kind: kind, claim: claim,
 		asked: c.now(), deadline: deadline.Sub(c.start), reply: make(chan reply, 1)}
 	number := c.names.number(name)
 	out.name = fmt.Sprintf("%s#%d", name, number)
+	operation := operationOf(ctx)
 	out.within = operation
 	c.post(message{rankCall, name, number, func() {
 		out.token = c.truth.token(token, claim, operation)
@@ -157,17 +151,7 @@ func (c *call) arrive(j journey) {
 		return
 	}
 	var r reply
-	r.granted, r.fence, r.err = s.execute(c)
-	switch {
-	case r.err != nil:
-	case c.kind == acquire && r.granted:
-		s.delist(c.process, c.claim.Key)
-	case c.kind == acquire:
-		r.queued = s.enlist(c)
-	case c.kind == release:
-		s.enlist(c)
-		r.next = s.wakeNext(c.claim.Key, c.process)
-	}
+	r = s.execute(c)
 	c.log(c.name, "is executed: %s", c.says(r))
 	switch {
 	case j.loseReply && j.cut:

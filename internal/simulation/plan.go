@@ -11,9 +11,9 @@ import (
 type plan struct {
 	Seed          uint64
 	Latency       time.Duration // one way, in fair weather
+	Notifies      bool          // the server wakes waiters
 	HonoursCancel bool          // the client returns when its caller cancels, or only at the deadline
 	Rate          float64       // of the server's clock
-	WakesUp       bool          // the server wakes waiters
 	PlainFirst    bool          // a first attempt does not recognise its own token, as SET NX
 	Keys          int
 	Processes     []processPlan
@@ -60,11 +60,11 @@ func newPlan(seed uint64) plan {
 		Seed:          seed,
 		Latency:       pick(r, time.Millisecond, 4*time.Millisecond, 15*time.Millisecond),
 		HonoursCancel: r.IntN(2) == 0,
+		Notifies:      source(seed, "notifies").IntN(2) == 0,
 		Rate:          pick(r, 1, 1, 0.9, 1.05),
 		PlainFirst:    r.IntN(2) == 0,
 		Keys:          pick(r, 1, 1, 2, 3),
 	}
-	p.WakesUp = r.IntN(3) > 0
 	for range 1 + r.IntN(3) {
 		timeout := pick[time.Duration](r, 50, 100, 250) * time.Millisecond
 		c := processPlan{

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,14 +24,34 @@ type process struct {
 	closed       bool // and is over
 	cutOff       bool // because its context was
 
-	asking     map[string]int // acquires under way, by key
-	unanswered int            // acquires in a row
-	gated      bool           // the lock's breaker may have opened
-
 	counted   map[counted]int64 // what lock.attempts must say
 	renewals  int64             // calls
 	untold    int64             // failures without a warning, because the loss was warned of
 	protected int               // leases
+
+	pending map[string]int // acquires of each key that have no answer yet
+	silent  int            // acquires in a row that had no answer in their time
+	open    bool           // the breaker may be
+
+	mu      sync.Mutex
+	inboxes map[otellock.Waiter]*inbox
+}
+
+// breakerLimit is how many acquires without an answer open the breaker.
+const breakerLimit = 5
+
+// hears notes what an answer says of the server.
+func (p *process) hears(c *call, r reply) {
+	if c.kind == acquire && c.token.use.process == p {
+		p.pending[c.token.use.key]--
+	}
+	switch {
+	case r.err == nil || !unanswered(r.err) && !errors.Is(r.err, errRefused) && r.err != errNoConnection:
+		p.silent, p.open = 0, false
+	case c.kind == acquire && errors.Is(r.err, context.DeadlineExceeded):
+		p.silent++
+		p.open = p.open || p.silent >= breakerLimit
+	}
 }
 
 // A stop is a time in which the process does not run.
@@ -50,12 +71,12 @@ func (p *process) stoppedSince(then time.Duration) (all time.Duration) {
 }
 
 func (w *world) newProcess(name string, c processPlan) *process {
-	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, asking: map[string]int{}, telemetry: newTelemetry()}
-	var err error
+	p := &process{world: w, name: name, plan: c, counted: map[counted]int64{}, pending: map[string]int{}, inboxes: map[otellock.Waiter]*inbox{}, telemetry: newTelemetry()}
 	var backend otellock.Backend = &client{w, p}
-	if w.plan.WakesUp {
-		backend = &waker{&client{w, p}}
+	if w.plan.Notifies {
+		backend = notifier{&client{w, p}}
 	}
+	var err error
 	p.locker, err = otellock.New(backend, p.telemetry.options(
 		otellock.WithTTL(c.TTL), otellock.WithWait(c.Wait), otellock.WithAttemptTimeout(c.AttemptTimeout),
 		// The jitter between attempts is the network's, which the seed decides.

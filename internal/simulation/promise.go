@@ -80,7 +80,7 @@ func (x *truth) checkRun(u *use) {
 		x.violate("Protected is true", "%s was never granted the lock", u.name)
 	case !u.protected && u.step.Closed:
 		x.violate("fail-closed never runs unprotected", "%s", u.name)
-	case !u.protected && (!u.mayFail() || u.granted):
+	case !u.protected && (!x.mayFail(u) || u.granted):
 		x.violate("only a backend that fails makes fn run unprotected", "%s: busy %d, granted %t", u.name, u.busy, u.granted)
 	}
 	fence, fenced := u.lease.Fence()
@@ -146,7 +146,7 @@ func (x *truth) checkReturn(u *use, ended bool) {
 			}
 		case errors.Is(u.err, otellock.ErrBackend):
 			u.outcome = "backend_error"
-			if !u.step.Closed || !u.mayFail() {
+			if !u.step.Closed || !x.mayFail(u) {
 				x.violate("ErrBackend comes of a backend that fails, and of fail-closed", "%s: failed %d", u.name, u.failed)
 			}
 		case errors.Is(u.err, context.Canceled), errors.Is(u.err, context.DeadlineExceeded):

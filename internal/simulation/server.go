@@ -20,8 +20,6 @@ type server struct {
 	leases  map[string]*token // by key: what the model says is there, expired or not
 	fences  map[string]uint64 // by key: the last one
 
-	waiting map[string][]waiting // by key; who waits longest is the first
-
 	hung     bool
 	stops    int     // faults for which it is not there
 	answers  error   // to everything, instead of executing it
@@ -61,15 +59,14 @@ func (s *server) forget(t *token, why string) {
 func (s *server) keys() []string { return slices.Sorted(maps.Keys(s.leases)) }
 
 // execute carries the request out, now.
-func (s *server) execute(c *call) (granted bool, fence uint64, err error) {
+func (s *server) execute(c *call) (r reply) {
 	if s.answers != nil {
-		return false, 0, s.answers
+		return reply{err: s.answers}
 	}
 	if c.kind == acquire && !c.claim.Again && s.plan.PlainFirst && s.holder(c.claim.Key) == c.token {
-		return false, 0, nil
+		return reply{}
 	}
 	claim, ctx := c.claim, context.Background()
-	claim.Waiter = nil // the list is the model's own
 	claim.TTL = s.lifetime(claim.TTL)
 	if s.fault != nil {
 		holder := ""
@@ -77,34 +74,34 @@ func (s *server) execute(c *call) (granted bool, fence uint64, err error) {
 			holder = t.secret
 		}
 		if s.fault(string(c.kind), &claim, holder) {
-			return c.kind == acquire, 0, nil
+			return reply{granted: c.kind == acquire}
 		}
 	}
 	switch c.kind {
 	case acquire:
 		var g otellock.Grant
-		g, err = s.backend.Acquire(ctx, claim)
-		granted, fence = g.Acquired, g.Fence
-		if granted && c.claim.Fence {
-			if last := s.fences[c.claim.Key]; fence <= last {
-				s.violate("a fence never falls", "%s has %d after %d", c.name, fence, last)
+		g, r.err = s.backend.Acquire(ctx, claim)
+		r.granted, r.queued, r.fence = g.Acquired, g.Queued, g.Fence
+		if r.granted && c.claim.Fence {
+			if last := s.fences[c.claim.Key]; r.fence <= last {
+				s.violate("a fence never falls", "%s has %d after %d", c.name, r.fence, last)
 			}
-			s.fences[c.claim.Key] = fence
-			c.token.fences = append(c.token.fences, fence)
+			s.fences[c.claim.Key] = r.fence
+			c.token.fences = append(c.token.fences, r.fence)
 		}
 	case extend:
-		err = s.backend.Extend(ctx, claim)
+		r.err = s.backend.Extend(ctx, claim)
 	case release:
-		err = s.backend.Release(ctx, claim)
+		r.err = s.backend.Release(ctx, claim)
 	}
 	var stolen *otellock.StolenError
-	if errors.As(err, &stolen) { // by the server's clock
-		err = &otellock.StolenError{Held: otellock.Held{Token: stolen.Held.Token, Left: time.Duration(float64(stolen.Held.Left) * s.rate)}}
+	if errors.As(r.err, &stolen) { // by the server's clock
+		r.err = &otellock.StolenError{Held: otellock.Held{Token: stolen.Held.Token, Left: time.Duration(float64(stolen.Held.Left) * s.rate)}}
 	}
-	if want, wantErr := s.judge(c, claim); s.fault == nil && (want != granted || !errors.Is(err, wantErr)) {
-		s.violate("the server", "answered %t, %v to %s, the model %t, %v", granted, err, c.name, want, wantErr)
+	if want, wantErr := s.judge(c, claim); s.fault == nil && (want != r.granted || !errors.Is(r.err, wantErr)) {
+		s.violate("the server", "answered %t, %v to %s, the model %t, %v", r.granted, r.err, c.name, want, wantErr)
 	}
-	return granted, fence, err
+	return r
 }
 
 // judge is what execute must answer, and keeps the model.

@@ -76,7 +76,7 @@ func newWorld(p plan, broken Fault) *world {
 		plan: p, start: time.Now(), wake: make(chan struct{}, 1), taken: map[time.Duration]bool{},
 		names: namer{tokens: map[string]string{}, count: map[string]int{}},
 	}
-	w.server = &server{world: w, backend: memorybackend.New(), leases: map[string]*token{}, fences: map[string]uint64{}, waiting: map[string][]waiting{}, rate: p.Rate, fault: broken}
+	w.server = &server{world: w, backend: memorybackend.New(), leases: map[string]*token{}, fences: map[string]uint64{}, rate: p.Rate, fault: broken}
 	w.truth = truth{world: w, byName: map[string]*use{}, tokens: map[string]*token{}}
 	w.log("plan", "seed %d, latency %v, clock %v, honours cancel %t", p.Seed, p.Latency, p.Rate, p.HonoursCancel)
 	for i, c := range p.Processes {
@@ -117,7 +117,7 @@ func (w *world) begin() {
 		})
 	}
 	go func() {
-		last := &actor{world: w, process: &process{asking: map[string]int{}, world: w}, name: "last"}
+		last := &actor{world: w, process: &process{world: w}, name: "last"}
 		actors.Wait()
 		last.calm()
 		close(over)

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -100,13 +101,33 @@ func (x *truth) token(name string, claim otellock.Claim, operation string) *toke
 
 func (x *truth) begins(u *use) {
 	u.begun = x.now()
-	for _, other := range x.queued(u) { // what they were told is known to the newcomer
-		u.busy = max(u.busy, other.busy)
+	for other := range x.waiters(u) {
+		u.busy += other.busy
 	}
 	x.uses = append(x.uses, u)
 	x.byName[u.name] = u
 	x.log(u.name, "%s %s begins: wait %v, deadline %v, cancel %v, ttl %v, closed %t", u.operation.name, u.key,
 		u.step.Wait, u.step.Deadline, u.step.Cancel, u.step.TTL, u.step.Closed)
+}
+
+// waiters are those that wait in the queue which u is in, or would be.
+func (x *truth) waiters(u *use) iter.Seq[*use] {
+	return func(yield func(*use) bool) {
+		for _, other := range x.uses {
+			if other != u && other.process == u.process && other.key == u.key && other.isWaiting() && !yield(other) {
+				return
+			}
+		}
+	}
+}
+
+// isWaiting reports whether u is in the queue of its key.
+func (u *use) isWaiting() bool { return !u.operation.try && u.runs == 0 && u.done == 0 }
+
+// mayFail reports whether an acquire has a failure to go by: its own, that of
+// another in its queue or of one that is not answered yet, or an open breaker.
+func (x *truth) mayFail(u *use) bool {
+	return u.failed > 0 || u.process.pending[u.key] > 0 || u.process.open
 }
 
 // sent is when the process has asked the backend.
@@ -115,11 +136,13 @@ func (x *truth) sent(c *call) {
 	u := c.token.use
 	switch c.kind {
 	case acquire:
-		c.process.asking[c.claim.Key]++
 		if before := u.asking; before != nil && before != c.token {
 			before.left = x.now()
 		}
 		u.asking = c.token
+		if u.process != nil {
+			u.process.pending[u.key]++
+		}
 	case release:
 		if u.token == c.token && u.firstRelease == 0 {
 			u.firstRelease = x.now()
@@ -137,67 +160,34 @@ func (x *truth) sent(c *call) {
 // answered is when the process has its answer, or knows that there is none.
 func (x *truth) answered(c *call, r reply) {
 	t, u := c.token, c.token.use
-	if c.kind == acquire {
-		c.process.asking[c.claim.Key]--
-	}
-	if c.process != nil {
-		c.process.silent(c, r)
-	}
 	late := r.granted && x.now()-c.asked >= c.claim.TTL // a lease that may be over counts as no answer
 	silent := late || r.err != nil && unanswered(r.err)
+	c.process.hears(c, r)
 	switch {
 	case c.kind == acquire && (late || r.err != nil):
 		t.unanswered = t.unanswered || silent
 		u.unsure = u.unsure || silent
 		u.failed++
+		for other := range x.waiters(u) {
+			other.failed++
+		}
 		if r.err == errNoConnection {
 			u.unsent++
 		}
-		for _, other := range x.queued(u) {
-			other.failed++
-		}
 	case c.kind == acquire && r.granted:
 		u.granted, u.token = true, t
-		for _, other := range x.queued(u) {
+		for other := range x.waiters(u) {
 			other.busy++
 		}
 	case c.kind == acquire:
 		u.busy++
-		for _, other := range x.queued(u) {
+		for other := range x.waiters(u) {
 			other.busy++
 		}
 	case silent:
 		u.unsure = true
 	}
 }
-
-// queued are the other operations of the process that wait for the same key: the
-// first of them asks for all.
-func (x *truth) queued(u *use) (all []*use) {
-	for _, other := range x.uses {
-		if other != u && other.process == u.process && other.key == u.key && other.runs == 0 && other.done == 0 && !other.operation.try {
-			all = append(all, other)
-		}
-	}
-	return all
-}
-
-// silent counts acquires in a row that the process got no answer to: the lock may
-// stop asking after five.
-func (p *process) silent(c *call, r reply) {
-	switch {
-	case r.err == nil || !unanswered(r.err) && r.err != errNoConnection && !errors.Is(r.err, errRefused):
-		p.unanswered = 0
-	case c.kind == acquire && unanswered(r.err):
-		if p.unanswered++; p.unanswered >= 5 {
-			p.gated = true
-		}
-	}
-}
-
-// mayFail reports whether the acquire has a reason to fail: a failure, silence so
-// far, or a breaker that may be open.
-func (u *use) mayFail() bool { return u.failed > 0 || u.process.gated || u.process.asking[u.key] > 0 }
 
 func unanswered(err error) bool {
 	var c classed

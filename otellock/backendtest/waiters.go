@@ -112,7 +112,7 @@ func keepingWakesNobody(s *suite) {
 	s.want("Release that keeps the key", s.releaseClaim(otellock.Claim{Key: k, Token: "a", Keep: short}), nil)
 	select {
 	case <-w.woke:
-		s.Error("a release that keeps the key woke a waiter")
+		s.Errorf("a release that keeps the key woke a waiter")
 	case <-time.After(short / 2):
 	}
 	s.frees(k, "c", time.Now(), s.patience)
@@ -137,7 +137,7 @@ func theForgottenAreSkipped(s *suite) {
 	s.want("Release", s.release(k, "a"), nil)
 	select {
 	case <-w.woke:
-		s.Error("a waiter that was forgotten is woken")
+		s.Errorf("a waiter that was forgotten is woken")
 	case <-time.After(short):
 	}
 	notifier.Forget(k, w) // once more, and a stranger

@@ -10,10 +10,12 @@ import (
 	"github.com/otellock/otellock-go/otellock/observe"
 )
 
-// A watch sees the commands of one Lock, which tell what redsync does not: the
-// expiry, the attempts, and whether a node was busy. They come from a goroutine for
-// each node, and may come after the end.
+// A watch is the context of one Lock, by which its commands are seen. They tell what
+// redsync does not: the expiry, the attempts, and whether a node was busy. They come
+// from a goroutine for each node, and may come after the end.
 type watch struct {
+	context.Context
+
 	mu      sync.Mutex
 	acquire observe.Acquire
 	try     bool
@@ -21,9 +23,17 @@ type watch struct {
 	busy    bool // a node of the present attempt said so
 	refused bool // the present attempt is given up
 	ended   bool
+	first   conn // most locks ask one node once
 }
 
 type watchKey struct{}
+
+func (w *watch) Value(key any) any {
+	if key == (watchKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // asks is told before a node is asked for the lock.
 func (w *watch) asks(expiry time.Duration) {
@@ -77,9 +87,20 @@ func (p pool) Get(ctx context.Context) (redis.Conn, error) {
 		return c, err
 	}
 	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
-		return conn{c, w}, nil
+		return w.see(c), nil
 	}
 	return c, nil
+}
+
+// see returns the connection with its commands shown to the watch.
+func (w *watch) see(c redis.Conn) redis.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.first.watch != nil {
+		return &conn{c, w}
+	}
+	w.first = conn{c, w}
+	return &w.first
 }
 
 type conn struct {
@@ -87,14 +108,14 @@ type conn struct {
 	watch *watch
 }
 
-func (c conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
+func (c *conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
 	c.watch.asks(expiry)
 	granted, err := c.Conn.SetNX(name, value, expiry)
 	c.watch.answered(granted, err)
 	return granted, err
 }
 
-func (c conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
+func (c *conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
 	c.watch.givesUp()
 	return c.Conn.Eval(script, keysAndArgs...)
 }

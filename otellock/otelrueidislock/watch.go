@@ -13,12 +13,12 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// A watch sees the commands of one call that takes a lock, which tell what
-// rueidislock does not: the attempts, and how the last one ended. Those of the minor
-// keys come from another goroutine, and may come after the end.
+// A watch is the context of one call that takes a lock, by which its commands are
+// seen. They tell what rueidislock does not: the attempts, and how the last one ended.
+// Those of the minor keys come from another goroutine, and may come after the end.
 type watch struct {
-	parent context.Context // of the caller
-	try    bool
+	context.Context
+	try bool
 
 	mu      sync.Mutex
 	acquire observe.Acquire
@@ -29,6 +29,13 @@ type watch struct {
 }
 
 type watchKey struct{}
+
+func (w *watch) Value(key any) any {
+	if key == (watchKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // asks is told before a script is run that sets a key to a value of its own in each
 // attempt.
@@ -55,7 +62,7 @@ func (w *watch) answered(value string, err error) {
 		if !w.try {
 			w.acquire.Wait()
 		}
-	case !ended(w.parent):
+	case !hasEnded(w):
 		w.failed = err
 	}
 }
@@ -83,7 +90,7 @@ func (w *watch) reason(err error) error {
 		return &classed{w.failed, semconv.ErrorTypeTimeout.Value.AsString()}
 	case w.failed != nil:
 		return rediserror.Classify(w.failed)
-	case !locked && !ended(w.parent): // granted, and too late
+	case !locked && !hasEnded(w): // granted, and too late
 		return &classed{err, semconv.ErrorTypeTimeout.Value.AsString()}
 	case !locked:
 		return context.DeadlineExceeded
@@ -91,8 +98,8 @@ func (w *watch) reason(err error) error {
 	return rediserror.Classify(err)
 }
 
-// ended reports whether the context has ended, or does so at this moment.
-func ended(ctx context.Context) bool {
+// hasEnded reports whether the context has ended, or does so at this moment.
+func hasEnded(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }

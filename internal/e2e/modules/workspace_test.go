@@ -36,26 +36,33 @@ func workspace(t *testing.T) map[string]module {
 	edit(t, &work, "work", filepath.Join(root, "go.work"))
 	modules := map[string]module{}
 	for _, use := range work.Use {
-		var file struct {
-			Module  struct{ Path string }
-			Require []struct{ Path, Version string }
-			Replace []struct{ Old, New struct{ Path string } }
-		}
-		m := module{dir: filepath.Join(root, use.DiskPath), requires: map[string]string{}, replaced: map[string]string{}}
-		edit(t, &file, "mod", filepath.Join(m.dir, "go.mod"))
-		m.path = file.Module.Path
-		for _, r := range file.Require {
-			m.requires[r.Path] = r.Version
-		}
-		for _, r := range file.Replace {
-			m.replaced[r.Old.Path] = filepath.Join(m.dir, r.New.Path)
-		}
+		m := read(t, filepath.Join(root, use.DiskPath))
 		modules[m.path] = m
 	}
 	if len(modules) < 2 {
 		t.Fatalf("go.work has %d modules", len(modules))
 	}
 	return modules
+}
+
+// read returns the module of a directory.
+func read(t *testing.T, dir string) module {
+	t.Helper()
+	var file struct {
+		Module  struct{ Path string }
+		Require []struct{ Path, Version string }
+		Replace []struct{ Old, New struct{ Path string } }
+	}
+	m := module{dir: dir, requires: map[string]string{}, replaced: map[string]string{}}
+	edit(t, &file, "mod", filepath.Join(m.dir, "go.mod"))
+	m.path = file.Module.Path
+	for _, r := range file.Require {
+		m.requires[r.Path] = r.Version
+	}
+	for _, r := range file.Replace {
+		m.replaced[r.Old.Path] = filepath.Join(m.dir, r.New.Path)
+	}
+	return m
 }
 
 // edit decodes what `go mod edit` or `go work edit` says of a file.
@@ -103,11 +110,17 @@ func TestEveryModuleRequiresTheOthersAtTheReleaseWithAReplaceBeside(t *testing.T
 	}
 }
 
+// otelredislock requires the client that redislock requires, and no newer one: an
+// application that swaps its import keeps its own.
 func TestModulesOfTheWorkspaceRequireTheSameVersions(t *testing.T) {
+	const keepsItsClient, client = repository + "/otellock/otelredislock", "github.com/redis/go-redis/v9"
 	type requirement struct{ by, version string }
 	first := map[string]requirement{}
 	for _, m := range workspace(t) {
 		for path, version := range m.requires {
+			if m.path == keepsItsClient && path == client {
+				continue
+			}
 			if f, ok := first[path]; ok && f.version != version {
 				t.Errorf("%s requires %s %s, %s %s", m.path, path, version, f.by, f.version)
 			} else if !ok {

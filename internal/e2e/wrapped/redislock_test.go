@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelredislock"
+	"github.com/otellock/otellock-go/otellock/otelredsync"
 )
 
 // A redislockWorld is a server, a wrapped client on it, and another's bare one.
@@ -120,6 +122,24 @@ func TestRedislockTellsWhatBecomesOfALock(t *testing.T) {
 				t.Error("it was obtained")
 			}
 		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "connection_refused"}}},
+		"the client was closed": {func(t *testing.T, w *redislockWorld) {
+			_ = w.rdb.Close()
+			if _, err := w.locks.Obtain(t.Context(), secret, long, nil); err != redis.ErrClosed {
+				t.Error(err)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "closed"}}},
+		"the pool is empty": {func(t *testing.T, w *redislockWorld) {
+			rdb := w.server.Client(once, func(o *redis.Options) { o.PoolSize, o.PoolTimeout = 1, time.Millisecond })
+			conn := rdb.Conn()
+			defer conn.Close()
+			if err := conn.Ping(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			locks := otelredislock.New(rdb, observed(w.tel)...)
+			if _, err := locks.Obtain(t.Context(), secret, long, nil); !errors.Is(err, redis.ErrPoolTimeout) {
+				t.Error(err)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "pool_exhausted"}}},
 		"the key is no lock": {func(t *testing.T, w *redislockWorld) {
 			if err := w.rdb.LPush(t.Context(), secret, "1").Err(); err != nil {
 				t.Fatal(err)
@@ -287,12 +307,16 @@ func TestOptionsOfObserveReachTheWrappedRedislock(t *testing.T) {
 			t.Errorf("the warning has %s %v, want %v", key, warning[key], want)
 		}
 	}
+	if caller, _ := warning["code.function.name"].(string); !strings.HasSuffix(caller, t.Name()) {
+		t.Errorf("the warning says that %s locked", caller)
+	}
 	checkNoKey(t, w.tel)
 }
 
 func TestAnOptionThatIsWrongIsSeenAtOnce(t *testing.T) {
 	for name, create := range map[string]func(...observe.Option){
 		"redislock": func(opts ...observe.Option) { otelredislock.New(nil, opts...) },
+		"redsync":   func(opts ...observe.Option) { otelredsync.New().With(opts...) },
 	} {
 		func() {
 			defer func() {

@@ -1,5 +1,7 @@
 // Package peer runs the tests of etcd's package concurrency, as they lie in the
-// module cache, through oteletcd.
+// module cache, through oteletcd. Its go.mod is what `go mod tidy -e` makes of it:
+// tests of etcd that are not run here import a module of etcd's that the module proxy
+// does not have.
 package peer
 
 import (
