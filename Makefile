@@ -43,6 +43,7 @@ bench: ## the instrumented lock beside its hand-written floor, the throttle besi
 	$(GO) test ./exporter/throttle -run '^$$' -bench . -benchmem -cpu 1,2
 	cd exporter/throttle/benchmarks && GOWORK=off $(GO) test -run '^$$' -bench . -benchmem -cpu 1,2
 	cd otellock/benchmarks && GOWORK=off $(GO) test -run '^$$' -bench . -benchmem
+	cd otellock/benchmarks && GOWORK=off $(GO) run ./peers
 	$(MAKE) -C collector-config bench
 
 # The tests start their own servers, Sentinels too; only the program has to be there.

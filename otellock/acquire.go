@@ -128,7 +128,13 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	if c.locker.breakers.isOpen(l.key) {
 		return attempt{sent: now, at: now, err: errBreakerOpen, class: typeBreaker}
 	}
-	whole := c.attemptTimeout - now.Sub(w.silent)
+	whole := c.attemptTimeout
+	if w.unsent { // it has waited for a connection
+		whole -= now.Sub(w.silent)
+	}
+	if w.signal != nil { // or for its turn
+		whole = min(whole, w.limit+c.attemptTimeout-now.Sub(w.start))
+	}
 	timeout := budget(ctx, now, whole)
 	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
 	if !l.try && c.locker.notifier != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,11 @@ type model struct {
 	told    func(otellock.Held) otellock.Held                                           // who has the key
 	keep    func(l lease, held bool, c otellock.Claim) (lease, error)                   // what a release with Keep stores
 
-	last uint64
+	wakes   func(c otellock.Claim) bool // whether a release does
+	forgets bool                        // whether Forget does
+
+	last    uint64
+	waiting []otellock.Waiter // of any key
 }
 
 type lease struct {
@@ -55,8 +60,10 @@ func newModel() *model {
 			err := owned(l, held, c)
 			return err == nil, err
 		},
-		fence: func(last uint64) uint64 { return last + 1 },
-		told:  func(h otellock.Held) otellock.Held { return h },
+		wakes:   func(c otellock.Claim) bool { return c.Keep == 0 },
+		forgets: true,
+		fence:   func(last uint64) uint64 { return last + 1 },
+		told:    func(h otellock.Held) otellock.Held { return h },
 		keep: func(l lease, held bool, c otellock.Claim) (lease, error) {
 			if held && l.token == kept(c).token {
 				return l, nil
@@ -112,9 +119,12 @@ func (m *model) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant, 
 	defer m.mu.Unlock()
 	l, held := m.look(c)
 	if m.refuse(l, held, c) {
+		if c.Waiter != nil && !slices.Contains(m.waiting, c.Waiter) {
+			m.waiting = append(m.waiting, c.Waiter)
+		}
 		m.mu.Unlock()
 		defer m.mu.Lock()
-		return otellock.Grant{Held: m.told(l.held())}, m.busy(ctx)
+		return otellock.Grant{Held: m.told(l.held()), Queued: c.Waiter != nil}, m.busy(ctx)
 	}
 	granted := m.lease(c)
 	if held {
@@ -154,14 +164,32 @@ func (m *model) Release(ctx context.Context, c otellock.Claim) error {
 		left, err := m.keep(l, held, c)
 		if err == nil {
 			m.leases[m.key(c.Key)] = left
+			m.wake(c)
 		}
 		return err
 	}
 	remove, err := m.release(m, l, held, c)
 	if remove {
 		delete(m.leases, m.key(c.Key))
+		m.wake(c)
 	}
 	return err
+}
+
+// wake wakes who waits longest. m.mu is held.
+func (m *model) wake(c otellock.Claim) {
+	if len(m.waiting) > 0 && m.wakes(c) {
+		m.waiting[0].Wake(true)
+		m.waiting = m.waiting[1:]
+	}
+}
+
+func (m *model) Forget(_ string, w otellock.Waiter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.forgets {
+		m.waiting = slices.DeleteFunc(m.waiting, func(other otellock.Waiter) bool { return other == w })
+	}
 }
 
 // A flaw is a backend that the suite must not let through, with a check that has
@@ -354,6 +382,13 @@ var flaws = []flaw{
 			return kept(c), owned(l, held, c)
 		}
 	}},
+	{"wakes nobody", "a release wakes who waits longest", func(m *model) {
+		m.wakes = func(otellock.Claim) bool { return false }
+	}},
+	{"wakes though the key is kept", "a release that keeps the key wakes nobody", func(m *model) {
+		m.wakes = func(otellock.Claim) bool { return true }
+	}},
+	{"wakes who is gone", "a waiter that was forgotten is not woken", func(m *model) { m.forgets = false }},
 	{"rounds up to seconds", "a lease expires, neither early nor a second late", func(m *model) {
 		m.ttl = func(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
 	}},

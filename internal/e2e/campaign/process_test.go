@@ -46,7 +46,7 @@ func (r *run) newProcess(i int) *process {
 		r.t.Fatal(err)
 	}
 	p.locker, err = otellock.New(tap{backend, p}, append(p.seen.options(), otellock.WithAttemptTimeout(attempt),
-		otellock.WithTTL(r.ttl), otellock.WithWait(r.between(0, time.Second)))...)
+		otellock.WithWakeUp(r.rand.IntN(3) > 0), otellock.WithTTL(r.ttl), otellock.WithWait(r.between(0, time.Second)))...)
 	if err != nil {
 		r.t.Fatal(err)
 	}

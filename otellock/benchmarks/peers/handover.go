@@ -64,6 +64,9 @@ func (c contest) compete(ctx context.Context) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	end := time.Unix(0, board.end.Load())
+	ctx, cancel := context.WithDeadline(ctx, end.Add(2*time.Second)) // rueidislock may wait for ever
+	defer cancel()
 	m, err := makerOf(c.Lock)
 	if err != nil {
 		return result{}, err
@@ -76,7 +79,7 @@ func (c contest) compete(ctx context.Context) (result, error) {
 	all := c.Clients * c.Waiters
 	r := result{Turns: [][]int{make([]int, all)}, Waits: [][]float64{make([]float64, all)}}
 	for client := range c.Clients {
-		take, stop, err := m.make(c.Addr, c.Key)
+		take, stop, err := m.make(c.Addr)
 		if err != nil {
 			return result{}, err
 		}
@@ -85,12 +88,15 @@ func (c contest) compete(ctx context.Context) (result, error) {
 			group.Go(func() {
 				who := client*c.Waiters + i
 				waited := time.Duration(0)
-				for time.Now().UnixNano() < board.end.Load() {
+				for time.Now().Before(end) {
 					start := time.Now()
 					board.waiting.Add(1)
-					release, err := take(ctx)
+					release, err := take(ctx, c.Key)
 					board.waiting.Add(-1)
 					now := time.Now()
+					if err != nil && now.After(end) {
+						break
+					}
 					if err != nil {
 						mu.Lock()
 						failed = errors.Join(failed, err)
@@ -98,7 +104,7 @@ func (c contest) compete(ctx context.Context) (result, error) {
 						return
 					}
 					before := board.released.Swap(0)
-					if now.UnixNano() < board.end.Load() && before > 0 {
+					if now.Before(end) && before > 0 {
 						mu.Lock()
 						r.HandOvers = append(r.HandOvers, float64(now.UnixNano()-before)/1e6)
 						mu.Unlock()

@@ -18,13 +18,13 @@ import (
 
 const ttl = 30 * time.Second
 
-// A lock takes one key over and over. It waits for as long as it takes.
-type lock func(ctx context.Context) (release func() error, err error)
+// A lock takes a key. It waits for as long as it takes.
+type lock func(ctx context.Context, key string) (release func() error, err error)
 
-// A maker makes a lock of one key with a client of its own.
+// A maker makes a lock with a client of its own.
 type maker struct {
 	name string
-	make func(addr, key string) (take lock, stop func(), err error)
+	make func(addr string) (take lock, stop func(), err error)
 }
 
 var makers = []maker{
@@ -43,7 +43,7 @@ func makerOf(name string) (maker, error) {
 	return maker{}, fmt.Errorf("there is no lock %q", name)
 }
 
-func makeOurs(addr, key string) (lock, func(), error) {
+func makeOurs(addr string) (lock, func(), error) {
 	rdb := redis.NewClient(redisbackend.Options(addr))
 	backend, err := redisbackend.New(rdb)
 	if err != nil {
@@ -57,9 +57,8 @@ func makeOurs(addr, key string) (lock, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := target.KeyMutex(key)
-	take := func(ctx context.Context) (func() error, error) {
-		lease, err := m.Lock(ctx)
+	take := func(ctx context.Context, key string) (func() error, error) {
+		lease, err := target.KeyMutex(key).Lock(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +68,7 @@ func makeOurs(addr, key string) (lock, func(), error) {
 }
 
 // The client-side cache of rueidis tells its waiters of a release.
-func makeRueidislock(addr, key string) (lock, func(), error) {
+func makeRueidislock(addr string) (lock, func(), error) {
 	locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
 		ClientOption:   rueidis.ClientOption{InitAddress: []string{addr}},
 		KeyMajority:    1,
@@ -79,7 +78,7 @@ func makeRueidislock(addr, key string) (lock, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	take := func(ctx context.Context) (func() error, error) {
+	take := func(ctx context.Context, key string) (func() error, error) {
 		_, cancel, err := locker.WithContext(ctx, key)
 		if err != nil {
 			return nil, err
@@ -90,11 +89,11 @@ func makeRueidislock(addr, key string) (lock, func(), error) {
 }
 
 // redislock has no pause of its own: 10 ms is what its example has, or less.
-func makeRedislock(addr, key string) (lock, func(), error) {
-	rdb := redis.NewClient(redisbackend.Options(addr))
+func makeRedislock(addr string) (lock, func(), error) {
+	rdb := redis.NewClient(patient(addr))
 	client := redislock.New(rdb)
 	options := &redislock.Options{RetryStrategy: redislock.LinearBackoff(10 * time.Millisecond)}
-	take := func(ctx context.Context) (func() error, error) {
+	take := func(ctx context.Context, key string) (func() error, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Hour) // by default it waits for a TTL
 		l, err := client.Obtain(ctx, key, ttl, options)
 		if err != nil {
@@ -107,10 +106,10 @@ func makeRedislock(addr, key string) (lock, func(), error) {
 }
 
 // redsync pauses for 50 to 250 ms by default.
-func makeRedsync(addr, key string) (lock, func(), error) {
-	rdb := redis.NewClient(redisbackend.Options(addr))
+func makeRedsync(addr string) (lock, func(), error) {
+	rdb := redis.NewClient(patient(addr))
 	rs := redsync.New(goredis.NewPool(rdb))
-	take := func(ctx context.Context) (func() error, error) {
+	take := func(ctx context.Context, key string) (func() error, error) {
 		m := rs.NewMutex(key, redsync.WithExpiry(ttl), redsync.WithTries(1_000_000))
 		if err := m.LockContext(ctx); err != nil {
 			return nil, err
@@ -121,4 +120,11 @@ func makeRedsync(addr, key string) (lock, func(), error) {
 		}, nil
 	}
 	return take, func() { _ = rdb.Close() }, nil
+}
+
+// patient lets those who poll wait for a connection of the pool.
+func patient(addr string) *redis.Options {
+	o := redisbackend.Options(addr)
+	o.PoolTimeout = time.Minute
+	return o
 }
