@@ -17,6 +17,7 @@ import (
 
 	"github.com/otellock/otellock-go/exporter"
 	"github.com/otellock/otellock-go/internal/etcdtest"
+	"github.com/otellock/otellock-go/internal/otlptest"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/observe"
@@ -45,7 +46,10 @@ type wrappedLock struct {
 // that is lost, an outage.
 func TestWrappedLocksAnswerTheQuestionsThatOurOwnAnswers(t *testing.T) {
 	redis, etcd := redistest.Start(t), etcdtest.Start(t)
-	c := startCollector(t, []string{"base", "gateway", "output-prometheus"}, nil)
+	backend := otlptest.Start(t)
+	c := startCollector(t, []string{"base", "gateway", "output-otlp", "output-prometheus"}, map[string]string{
+		"BACKEND_OTLP_ENDPOINT": backend.Endpoint(), "BACKEND_OTLP_AUTHORIZATION": "none",
+	})
 	prom := startPrometheus(t, c)
 	exportTo(t, c)
 	tel := setup(t, "wrapped", attribute.String("service.namespace", "test"))
