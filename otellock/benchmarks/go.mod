@@ -4,11 +4,17 @@ go 1.26.0
 
 require (
 	github.com/bsm/redislock v0.9.4
+	github.com/go-redsync/redsync/v4 v4.18.1
 	github.com/otellock/otellock-go v0.1.0
 	github.com/otellock/otellock-go/internal/redistest v0.1.0
+	github.com/otellock/otellock-go/otellock/otelredislock v0.1.0
+	github.com/otellock/otellock-go/otellock/otelredsync v0.1.0
+	github.com/otellock/otellock-go/otellock/otelrueidislock v0.1.0
 	github.com/otellock/otellock-go/otellock/redisbackend v0.1.0
 	github.com/redis/go-redis/extra/redisotel/v9 v9.23.0
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/redis/rueidis v1.0.79
+	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
@@ -23,7 +29,6 @@ require (
 	github.com/redis/go-redis/extra/rediscmd/v9 v9.23.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0 // indirect
-	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
@@ -32,5 +37,8 @@ require (
 replace (
 	github.com/otellock/otellock-go => ../..
 	github.com/otellock/otellock-go/internal/redistest => ../../internal/redistest
+	github.com/otellock/otellock-go/otellock/otelredislock => ../otelredislock
+	github.com/otellock/otellock-go/otellock/otelredsync => ../otelredsync
+	github.com/otellock/otellock-go/otellock/otelrueidislock => ../otelrueidislock
 	github.com/otellock/otellock-go/otellock/redisbackend => ../redisbackend
 )

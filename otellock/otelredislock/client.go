@@ -128,8 +128,6 @@ func (c *Client) lock(peer *redislock.Lock, lease *observe.Lease) *Lock {
 		return nil
 	}
 	l := &Lock{Client: c, peer: peer, lease: lease}
-	l.cleanup = runtime.AddCleanup(l, abandon, lease)
+	runtime.SetFinalizer(l, (*Lock).abandon) // allocates nothing, unlike AddCleanup
 	return l
 }
-
-func abandon(lease *observe.Lease) { lease.Abandon(context.Background()) }

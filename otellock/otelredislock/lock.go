@@ -16,11 +16,13 @@ import (
 // Lock is a lock that was obtained. It is safe for concurrent use, as redislock's is.
 type Lock struct {
 	*Client
-	peer    *redislock.Lock
-	lease   *observe.Lease
-	ended   atomic.Bool     // in telemetry
-	cleanup runtime.Cleanup // counts a Lock that became garbage
+	peer  *redislock.Lock
+	lease *observe.Lease
+	ended atomic.Bool // in telemetry
 }
+
+// abandon counts a Lock that became garbage.
+func (l *Lock) abandon() { l.lease.Abandon(context.Background()) }
 
 // Unwrap returns redislock's own Lock. What it does is not observed.
 func (l *Lock) Unwrap() *redislock.Lock {
@@ -61,11 +63,10 @@ func (l *Lock) Release(ctx context.Context) error {
 	if l == nil {
 		return ErrLockNotHeld
 	}
-	defer runtime.KeepAlive(l)
 	if l.ended.Swap(true) {
 		return l.peer.Release(ctx)
 	}
-	l.cleanup.Stop()
+	runtime.SetFinalizer(l, nil)
 	ctx, release := l.lease.Release(ctx)
 	err := l.peer.Release(ctx)
 	release.End(loss(err))

@@ -34,11 +34,11 @@ type (
 
 // reason returns what observe calls the error of a Lock that ended with the context.
 func reason(ctx context.Context, err error) error {
-	var taken *ErrTaken
-	switch failed := nodeError(err); {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &taken):
+	}
+	switch failed := nodeError(err); {
+	case isTaken(err):
 		return observe.ErrContended
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -46,7 +46,7 @@ func reason(ctx context.Context, err error) error {
 		return context.DeadlineExceeded
 	case failed != nil:
 		return rediserror.Classify(failed)
-	case isTaken(err):
+	case isNodeTaken(err):
 		return observe.ErrContended
 	}
 	return err
@@ -54,11 +54,11 @@ func reason(ctx context.Context, err error) error {
 
 // loss returns what observe calls the result of an Extend or an Unlock.
 func loss(ok bool, err error, quorum int) error {
-	var taken *ErrTaken
-	switch failed := nodeError(err); {
-	case ok:
+	if ok {
 		return nil
-	case errors.As(err, &taken), gone(err) >= quorum:
+	}
+	switch failed := nodeError(err); {
+	case isTaken(err), gone(err) >= quorum:
 		return observe.ErrLost
 	case errors.Is(err, ErrExtendFailed): // a quorum extended it, and too late
 		return context.DeadlineExceeded
@@ -78,6 +78,11 @@ func nodeError(err error) error {
 }
 
 func isTaken(err error) bool {
+	var taken *ErrTaken
+	return errors.As(err, &taken)
+}
+
+func isNodeTaken(err error) bool {
 	var node *ErrNodeTaken
 	return errors.As(err, &node)
 }
@@ -90,7 +95,7 @@ func gone(err error) (n int) {
 		}
 		return n
 	}
-	if isTaken(err) || errors.Is(err, ErrLockAlreadyExpired) {
+	if isNodeTaken(err) || errors.Is(err, ErrLockAlreadyExpired) {
 		return 1
 	}
 	return 0

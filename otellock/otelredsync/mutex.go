@@ -13,20 +13,13 @@ import (
 
 // Mutex is a distributed mutual exclusion lock.
 type Mutex struct {
-	*state
-	peer *redsync.Mutex
-}
-
-// A state is what telemetry knows of a Mutex. It never refers to the Mutex, so that
-// one that is forgotten is garbage.
-type state struct {
+	peer   *redsync.Mutex
 	target *observe.Target
 	quorum int
 
-	mu      sync.Mutex
-	lease   *observe.Lease // nil unless it is locked
-	expiry  time.Duration
-	cleanup runtime.Cleanup // counts a Mutex that became garbage
+	mu     sync.Mutex
+	lease  *observe.Lease // nil unless it is locked, as far as telemetry knows
+	expiry time.Duration
 }
 
 // Unwrap returns redsync's own Mutex. What it does is not observed.
@@ -67,8 +60,8 @@ func (m *Mutex) lock(ctx context.Context, try bool, lock func(context.Context) e
 		begin = m.target.TryAcquire
 	}
 	observed, acquire := begin(ctx)
-	w := &watch{acquire: acquire, try: try}
-	err := lock(context.WithValue(observed, watchKey{}, w))
+	w := &watch{Context: observed, acquire: acquire, try: try}
+	err := lock(w)
 	if lease := w.end(reason(ctx, err)); lease != nil {
 		m.locked(lease, w.expiry)
 	}
@@ -77,32 +70,36 @@ func (m *Mutex) lock(ctx context.Context, try bool, lock func(context.Context) e
 
 // locked keeps the lease. One that is there already cannot be unlocked any more.
 func (m *Mutex) locked(lease *observe.Lease, expiry time.Duration) {
-	before := m.unlocked()
 	m.mu.Lock()
+	before := m.lease
 	m.lease, m.expiry = lease, expiry
-	m.cleanup = runtime.AddCleanup(m, abandon, lease)
+	if before == nil {
+		runtime.SetFinalizer(m, (*Mutex).abandon) // allocates nothing, unlike AddCleanup
+	}
 	m.mu.Unlock()
 	before.Abandon(context.Background())
 }
 
 // unlocked returns the lease and forgets it. It returns nil without one.
-func (s *state) unlocked() *observe.Lease {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	lease := s.lease
-	s.lease = nil
-	s.cleanup.Stop()
+func (m *Mutex) unlocked() *observe.Lease {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lease := m.lease
+	if lease != nil {
+		m.lease = nil
+		runtime.SetFinalizer(m, nil)
+	}
 	return lease
 }
 
-func abandon(lease *observe.Lease) { lease.Abandon(context.Background()) }
+// abandon counts a Mutex that became garbage while it was locked.
+func (m *Mutex) abandon() { m.lease.Abandon(context.Background()) }
 
 // Unlock unlocks m and returns the status of unlock.
 func (m *Mutex) Unlock() (bool, error) { return m.UnlockContext(context.Background()) }
 
 // UnlockContext unlocks m and returns the status of unlock.
 func (m *Mutex) UnlockContext(ctx context.Context) (bool, error) {
-	defer runtime.KeepAlive(m)
 	lease := m.unlocked()
 	if lease == nil {
 		return m.peer.UnlockContext(ctx)

@@ -50,8 +50,5 @@ func (r *Redsync) Unwrap() *redsync.Redsync { return r.peer }
 
 // NewMutex returns a new distributed mutex with the given name.
 func (r *Redsync) NewMutex(name string, options ...Option) *Mutex {
-	return &Mutex{
-		state: &state{quorum: r.quorum, target: r.observer.KeyTarget(name)},
-		peer:  r.peer.NewMutex(name, options...),
-	}
+	return &Mutex{peer: r.peer.NewMutex(name, options...), target: r.observer.KeyTarget(name), quorum: r.quorum}
 }

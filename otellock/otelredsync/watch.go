@@ -10,10 +10,12 @@ import (
 	"github.com/otellock/otellock-go/otellock/observe"
 )
 
-// A watch sees the commands of one Lock, which tell what redsync does not: the
-// expiry, the attempts, and whether a node was busy. They come from a goroutine for
-// each node, and may come after the end.
+// A watch is the context of one Lock, by which its commands are seen. They tell what
+// redsync does not: the expiry, the attempts, and whether a node was busy. They come
+// from a goroutine for each node, and may come after the end.
 type watch struct {
+	context.Context
+
 	mu      sync.Mutex
 	acquire observe.Acquire
 	try     bool
@@ -24,6 +26,13 @@ type watch struct {
 }
 
 type watchKey struct{}
+
+func (w *watch) Value(key any) any {
+	if key == (watchKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // asks is told before a node is asked for the lock.
 func (w *watch) asks(expiry time.Duration) {

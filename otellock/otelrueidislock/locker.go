@@ -72,32 +72,32 @@ func (l *locker) Close() {
 
 func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
-	return l.take(ctx, observed, &watch{acquire: acquire, parent: ctx}, name, l.Locker.WithContext)
+	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire}, name, l.Locker.WithContext)
 }
 
 func (l *locker) TryWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
-	return l.take(ctx, observed, &watch{acquire: acquire, try: true, parent: ctx}, name, l.Locker.TryWithContext)
+	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire, try: true}, name, l.Locker.TryWithContext)
 }
 
 func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
-	return l.take(ctx, observed, &watch{acquire: acquire, try: true, parent: ctx}, name, l.Locker.ForceWithContext)
+	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire, try: true}, name, l.Locker.ForceWithContext)
 }
 
-func (l *locker) take(parent, observed context.Context, w *watch, name string,
+func (l *locker) take(w *watch, name string,
 	take func(context.Context, string) (context.Context, context.CancelFunc, error),
 ) (context.Context, context.CancelFunc, error) {
-	ctx, cancel, err := take(context.WithValue(observed, watchKey{}, w), name)
+	ctx, cancel, err := take(w, name)
 	lease := w.end(err)
 	if ctx == nil {
 		return ctx, cancel, err
 	}
-	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(parent)) // what runs under the lock is no part of taking it
+	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(w.parent)) // what runs under the lock is no part of taking it
 	if err != nil {
 		return ctx, cancel, err
 	}
-	h := &held{locker: l, lease: lease, parent: parent}
+	h := &held{locker: l, lease: lease, parent: w.parent}
 	stop := context.AfterFunc(ctx, h.gone)
 	return ctx, func() {
 		stop()

@@ -13,10 +13,11 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// A watch sees the commands of one call that takes a lock, which tell what
-// rueidislock does not: the attempts, and how the last one ended. Those of the minor
-// keys come from another goroutine, and may come after the end.
+// A watch is the context of one call that takes a lock, by which its commands are
+// seen. They tell what rueidislock does not: the attempts, and how the last one ended.
+// Those of the minor keys come from another goroutine, and may come after the end.
 type watch struct {
+	context.Context
 	parent context.Context // of the caller
 	try    bool
 
@@ -29,6 +30,13 @@ type watch struct {
 }
 
 type watchKey struct{}
+
+func (w *watch) Value(key any) any {
+	if key == (watchKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // asks is told before a script is run that sets a key to a value of its own in each
 // attempt.
