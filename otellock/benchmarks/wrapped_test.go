@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,8 +182,17 @@ func rueidislockPeer(b *testing.B, server *redistest.Server, name string, opts [
 	}
 	return peer{
 		func(ctx context.Context) (func(context.Context) error, error) {
-			_, cancel, err := bare.WithContext(ctx, "lock:projects:"+name)
-			return func(context.Context) error { cancel(); return nil }, err
+			lock, cancel, err := bare.WithContext(ctx, "lock:projects:"+name)
+			if err != nil {
+				return nil, err
+			}
+			var over atomic.Bool // a lock that ends by itself is lost
+			stop := context.AfterFunc(lock, func() {
+				if !over.Swap(true) {
+					b.Error("lost")
+				}
+			})
+			return func(context.Context) error { over.Store(true); stop(); cancel(); return nil }, nil
 		},
 		func(ctx context.Context) error { return once(ctx, bare) },
 		func(ctx context.Context) error { return once(ctx, wrapped) },

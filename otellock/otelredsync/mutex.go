@@ -20,6 +20,8 @@ type Mutex struct {
 	mu     sync.Mutex
 	lease  *observe.Lease // nil unless it is locked, as far as telemetry knows
 	expiry time.Duration
+	first  watch // of the first Lock: most mutexes are locked once
+	used   bool
 }
 
 // Unwrap returns redsync's own Mutex. What it does is not observed.
@@ -60,12 +62,24 @@ func (m *Mutex) lock(ctx context.Context, try bool, lock func(context.Context) e
 		begin = m.target.TryAcquire
 	}
 	observed, acquire := begin(ctx)
-	w := &watch{Context: observed, acquire: acquire, try: try}
+	w := m.watch()
+	w.Context, w.acquire, w.try = observed, acquire, try
 	err := lock(w)
 	if lease := w.end(reason(ctx, err)); lease != nil {
 		m.locked(lease, w.expiry)
 	}
 	return err
+}
+
+// watch returns a watch that has not been used.
+func (m *Mutex) watch() *watch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.used {
+		return new(watch)
+	}
+	m.used = true
+	return &m.first
 }
 
 // locked keeps the lease. One that is there already cannot be unlocked any more.

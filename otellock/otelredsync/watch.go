@@ -23,6 +23,7 @@ type watch struct {
 	busy    bool // a node of the present attempt said so
 	refused bool // the present attempt is given up
 	ended   bool
+	first   conn // most locks ask one node once
 }
 
 type watchKey struct{}
@@ -86,9 +87,20 @@ func (p pool) Get(ctx context.Context) (redis.Conn, error) {
 		return c, err
 	}
 	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
-		return conn{c, w}, nil
+		return w.see(c), nil
 	}
 	return c, nil
+}
+
+// see returns the connection with its commands shown to the watch.
+func (w *watch) see(c redis.Conn) redis.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.first.watch != nil {
+		return &conn{c, w}
+	}
+	w.first = conn{c, w}
+	return &w.first
 }
 
 type conn struct {
@@ -96,14 +108,14 @@ type conn struct {
 	watch *watch
 }
 
-func (c conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
+func (c *conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
 	c.watch.asks(expiry)
 	granted, err := c.Conn.SetNX(name, value, expiry)
 	c.watch.answered(granted, err)
 	return granted, err
 }
 
-func (c conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
+func (c *conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
 	c.watch.givesUp()
 	return c.Conn.Eval(script, keysAndArgs...)
 }

@@ -72,65 +72,70 @@ func (l *locker) Close() {
 
 func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
-	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire}, name, l.Locker.WithContext)
+	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire}}, name, l.Locker.WithContext)
 }
 
 func (l *locker) TryWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
-	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
-	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire, try: true}, name, l.Locker.TryWithContext)
+	return l.try(ctx, name, l.Locker.TryWithContext)
 }
 
 func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
-	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
-	return l.take(&watch{Context: observed, parent: ctx, acquire: acquire, try: true}, name, l.Locker.ForceWithContext)
+	return l.try(ctx, name, l.Locker.ForceWithContext)
 }
 
-func (l *locker) take(w *watch, name string,
-	take func(context.Context, string) (context.Context, context.CancelFunc, error),
-) (context.Context, context.CancelFunc, error) {
-	ctx, cancel, err := take(w, name)
-	lease := w.end(err)
+func (l *locker) try(ctx context.Context, name string, take taker) (context.Context, context.CancelFunc, error) {
+	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
+	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire, try: true}}, name, take)
+}
+
+// A taker is a method of rueidislock's Locker.
+type taker = func(context.Context, string) (context.Context, context.CancelFunc, error)
+
+func (l *locker) take(lock *lock, name string, take taker) (context.Context, context.CancelFunc, error) {
+	ctx, cancel, err := take(&lock.watch, name)
+	lock.lease = lock.end(err)
 	if ctx == nil {
 		return ctx, cancel, err
 	}
-	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(w.parent)) // what runs under the lock is no part of taking it
+	// What runs under the lock is no part of taking it.
+	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(lock.parent))
 	if err != nil {
 		return ctx, cancel, err
 	}
-	h := &held{locker: l, lease: lease, parent: w.parent}
-	stop := context.AfterFunc(ctx, h.gone)
+	stop := context.AfterFunc(ctx, lock.gone)
 	return ctx, func() {
 		stop()
-		h.release(cancel)
+		lock.release(cancel)
 	}, nil
 }
 
-// held is a lock that was taken.
-type held struct {
+// A lock is one call that takes a lock, and what was taken.
+type lock struct {
+	watch
 	locker *locker
+	parent context.Context // of the caller
 	lease  *observe.Lease
-	parent context.Context
-	ended  atomic.Bool // in telemetry
+	over   atomic.Bool // in telemetry
 }
 
 // release calls cancel, which waits until rueidislock has let the lock go.
-func (h *held) release(cancel func()) {
-	if h.ended.Swap(true) {
+func (l *lock) release(cancel func()) {
+	if l.over.Swap(true) {
 		cancel()
 		return
 	}
-	_, release := h.lease.Release(h.parent)
+	_, release := l.lease.Release(l.parent)
 	cancel()
 	release.End(nil)
 }
 
 // gone is called when the context of the lock has ended before cancel was called.
-func (h *held) gone() {
-	if h.ended.Swap(true) {
+func (l *lock) gone() {
+	if l.over.Swap(true) {
 		return
 	}
-	_, release := h.lease.Release(context.WithoutCancel(h.parent))
-	if h.parent.Err() != nil || h.locker.closed.Load() {
+	_, release := l.lease.Release(l.parent)
+	if l.parent.Err() != nil || l.locker.closed.Load() {
 		release.End(nil)
 		return
 	}

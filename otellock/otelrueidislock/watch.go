@@ -18,8 +18,7 @@ import (
 // Those of the minor keys come from another goroutine, and may come after the end.
 type watch struct {
 	context.Context
-	parent context.Context // of the caller
-	try    bool
+	try bool
 
 	mu      sync.Mutex
 	acquire observe.Acquire
@@ -63,7 +62,7 @@ func (w *watch) answered(value string, err error) {
 		if !w.try {
 			w.acquire.Wait()
 		}
-	case !ended(w.parent):
+	case !hasEnded(w):
 		w.failed = err
 	}
 }
@@ -91,7 +90,7 @@ func (w *watch) reason(err error) error {
 		return &classed{w.failed, semconv.ErrorTypeTimeout.Value.AsString()}
 	case w.failed != nil:
 		return rediserror.Classify(w.failed)
-	case !locked && !ended(w.parent): // granted, and too late
+	case !locked && !hasEnded(w): // granted, and too late
 		return &classed{err, semconv.ErrorTypeTimeout.Value.AsString()}
 	case !locked:
 		return context.DeadlineExceeded
@@ -99,8 +98,8 @@ func (w *watch) reason(err error) error {
 	return rediserror.Classify(err)
 }
 
-// ended reports whether the context has ended, or does so at this moment.
-func ended(ctx context.Context) bool {
+// hasEnded reports whether the context has ended, or does so at this moment.
+func hasEnded(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }

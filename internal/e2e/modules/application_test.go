@@ -72,15 +72,23 @@ func TestAnApplicationThatLocksOnRedisGetsNoModulesThatItDoesNotNeed(t *testing.
 	}
 }
 
-// A wrapper of somebody else's lock needs no more than this, and must not lift
-// the application's Redis client.
+// A wrapper of somebody else's lock needs no more than its peer, and must not lift
+// the application's Redis client. The tests of the wrappers have a module of their
+// own for that reason.
 func TestAnApplicationKeepsItsOldRedisClientWithPackagesThatDoNotNeedOne(t *testing.T) {
 	t.Parallel()
 	const client, version = "github.com/redis/go-redis/v9", "v9.7.0"
-	for _, pkg := range []string{"semconv", "otellock", "otellock/observe"} {
+	for pkg, peer := range map[string]string{
+		"semconv": "", "otellock": "", "otellock/observe": "",
+		"otellock/otelredislock": "github.com/bsm/redislock v0.9.4",
+	} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
-			dir := newApplication(t, []string{repository + "/" + pkg}, client+" "+version)
+			others := []string{client + " " + version}
+			if peer != "" { // the application imports it besides
+				others = append(others, peer)
+			}
+			dir := newApplication(t, []string{repository + "/" + pkg}, others...)
 			if got := strings.TrimSpace(run(t, dir, "go", "list", "-m", "-f", "{{.Version}}", client)); got != version {
 				t.Errorf("%s is lifted from %s to %s", client, version, got)
 			}
@@ -94,6 +102,10 @@ func TestEveryPublishedModuleBuildsInAnApplication(t *testing.T) {
 		"root":                  {"semconv", "semconv/registry", "otellock", "otellock/observe", "otellock/memorybackend", "otellock/backendtest"},
 		"otellock/redisbackend": {"otellock/redisbackend"},
 		"exporter":              {"exporter", "exporter/throttle", "exporter/sentrylog"},
+
+		"otellock/otelredislock":   {"otellock/otelredislock"},
+		"otellock/otelredsync":     {"otellock/otelredsync"},
+		"otellock/otelrueidislock": {"otellock/otelrueidislock"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,5 +115,20 @@ func TestEveryPublishedModuleBuildsInAnApplication(t *testing.T) {
 			}
 			t.Logf("%d modules", len(graph(t, newApplication(t, imports))))
 		})
+	}
+}
+
+// The modules that wrap other people's locks bring those locks, and nobody else gets them.
+func TestTheLocksHalfHasNoneOfTheLocksThatAreWrapped(t *testing.T) {
+	t.Parallel()
+	modules := graph(t, newApplication(t, []string{repository + "/semconv", repository + "/otellock", repository + "/otellock/observe"}))
+	const most = 33
+	if len(modules) > most {
+		t.Errorf("%d modules, want at most %d:\n%s", len(modules), most, strings.Join(modules, "\n"))
+	}
+	for _, path := range modules {
+		if strings.Contains(path, "redis") || strings.Contains(path, "redsync") || strings.Contains(path, "etcd") {
+			t.Errorf("it gets %s", path)
+		}
 	}
 }

@@ -18,6 +18,9 @@ func TestImportsAcrossModulesKeepTheHouse(t *testing.T) {
 		never []string
 	}{
 		{"otellock/redisbackend", []string{"go.opentelemetry.io/otel/sdk", repository + "/exporter"}},
+		{"otellock/otelredislock", []string{"go.opentelemetry.io/otel/sdk", repository + "/exporter", repository + "/otellock\n"}},
+		{"otellock/otelredsync", []string{"go.opentelemetry.io/otel/sdk", repository + "/exporter", repository + "/otellock\n"}},
+		{"otellock/otelrueidislock", []string{"go.opentelemetry.io/otel/sdk", repository + "/exporter", repository + "/otellock\n"}},
 		{"exporter", []string{repository + "/otellock", "github.com/redis/"}},
 		{"exporter/throttle", []string{repository + "/otellock", "github.com/getsentry/"}},
 		{"exporter/sentrylog", []string{repository + "/otellock"}},
