@@ -123,6 +123,21 @@ func TestAnAcquireCanHaveItsOwnTimeToLiveAndWait(t *testing.T) {
 	}
 }
 
+func TestALeaseCountsFromTheStartThatItsAttemptIsSaidToHave(t *testing.T) {
+	x := newTelemetry(t, observe.WithTTL(time.Hour))
+	_, acquire := x.KeyTarget("a:1").Acquire(t.Context())
+	acquire.RetryAt(time.Now().Add(-2 * time.Hour))
+	lease := acquire.End(nil)
+	if attrs, _ := x.span(t); attrs["lock.retries"] != int64(1) {
+		t.Errorf("the span has %v", attrs)
+	}
+	_, release := lease.Release(t.Context())
+	release.End(observe.ErrLost)
+	if attrs, _ := x.span(t); attrs["error.type"] != "expired" || attrs["lock.hold.utilization"].(float64) < 2 {
+		t.Errorf("the span has %v", attrs)
+	}
+}
+
 func TestAWarningHasTheTimeToLiveOfTheLastExtend(t *testing.T) {
 	x := newTelemetry(t, observe.WithTTL(time.Minute))
 	_, acquire := x.KeyTarget("a:1").Acquire(t.Context())

@@ -120,6 +120,24 @@ func TestRedislockTellsWhatBecomesOfALock(t *testing.T) {
 				t.Error("it was obtained")
 			}
 		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "connection_refused"}}},
+		"the client was closed": {func(t *testing.T, w *redislockWorld) {
+			_ = w.rdb.Close()
+			if _, err := w.locks.Obtain(t.Context(), secret, long, nil); err != redis.ErrClosed {
+				t.Error(err)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "closed"}}},
+		"the pool is empty": {func(t *testing.T, w *redislockWorld) {
+			rdb := w.server.Client(once, func(o *redis.Options) { o.PoolSize, o.PoolTimeout = 1, time.Millisecond })
+			conn := rdb.Conn()
+			defer conn.Close()
+			if err := conn.Ping(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			locks := otelredislock.New(rdb, observed(w.tel)...)
+			if _, err := locks.Obtain(t.Context(), secret, long, nil); !errors.Is(err, redis.ErrPoolTimeout) {
+				t.Error(err)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "pool_exhausted"}}},
 		"the key is no lock": {func(t *testing.T, w *redislockWorld) {
 			if err := w.rdb.LPush(t.Context(), secret, "1").Err(); err != nil {
 				t.Fatal(err)
