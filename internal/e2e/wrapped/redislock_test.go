@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelredislock"
+	"github.com/otellock/otellock-go/otellock/otelredsync"
 )
 
 // A redislockWorld is a server, a wrapped client on it, and another's bare one.
@@ -305,12 +307,16 @@ func TestOptionsOfObserveReachTheWrappedRedislock(t *testing.T) {
 			t.Errorf("the warning has %s %v, want %v", key, warning[key], want)
 		}
 	}
+	if caller, _ := warning["code.function.name"].(string); !strings.HasSuffix(caller, t.Name()) {
+		t.Errorf("the warning says that %s locked", caller)
+	}
 	checkNoKey(t, w.tel)
 }
 
 func TestAnOptionThatIsWrongIsSeenAtOnce(t *testing.T) {
 	for name, create := range map[string]func(...observe.Option){
 		"redislock": func(opts ...observe.Option) { otelredislock.New(nil, opts...) },
+		"redsync":   func(opts ...observe.Option) { otelredsync.New().With(opts...) },
 	} {
 		func() {
 			defer func() {
