@@ -21,9 +21,6 @@ type Lock struct {
 	ended atomic.Bool // in telemetry
 }
 
-// abandon counts a Lock that became garbage.
-func (l *Lock) abandon() { l.lease.Abandon(context.Background()) }
-
 // Unwrap returns redislock's own Lock. What it does is not observed.
 func (l *Lock) Unwrap() *redislock.Lock {
 	if l == nil {
@@ -47,7 +44,6 @@ func (l *Lock) TTL(ctx context.Context) (time.Duration, error) { return l.peer.T
 // Refresh extends the lock with a new TTL. It returns [ErrNotObtained] if the lock is
 // not held any more.
 func (l *Lock) Refresh(ctx context.Context, ttl time.Duration, opt *Options) error {
-	defer runtime.KeepAlive(l)
 	if l.ended.Load() {
 		return l.peer.Refresh(ctx, ttl, opt)
 	}
@@ -66,7 +62,7 @@ func (l *Lock) Release(ctx context.Context) error {
 	if l.ended.Swap(true) {
 		return l.peer.Release(ctx)
 	}
-	runtime.SetFinalizer(l, nil)
+	runtime.SetFinalizer(l.lease, nil)
 	ctx, release := l.lease.Release(ctx)
 	err := l.peer.Release(ctx)
 	release.End(loss(err))

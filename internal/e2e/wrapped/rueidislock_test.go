@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -146,6 +147,10 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 		}, []told{{operation: "acquire", outcome: "canceled"}}},
 		"the backend is down, tried once": {func(o *rueidislock.LockerOption) { o.ClientOption.DisableRetry = true }, func(t *testing.T, w *rueidislockWorld) {
 			w.server.Kill()
+			client := w.locks.Client()
+			locktest.Eventually(t, "refused", func() bool {
+				return errors.Is(client.Do(t.Context(), client.B().Ping().Build()).Error(), syscall.ECONNREFUSED)
+			})
 			if _, _, err := w.locks.TryWithContext(t.Context(), secret); err == nil {
 				t.Error("it was taken")
 			}
