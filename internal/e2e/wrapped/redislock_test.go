@@ -277,7 +277,7 @@ func TestRedislockCountsALeaseFromTheAttemptThatWasGranted(t *testing.T) {
 	}
 	attrs := locktest.PlainAttributes(w.tel.Ended("release" + span)[0].Attributes())
 	held, used := attrs["lock.hold.duration"].(float64), attrs["lock.hold.utilization"].(float64)*long.Seconds()
-	if took := w.tel.Ended("acquire" + span)[0]; used-held >= (took.EndTime().Sub(took.StartTime())-backoff+time.Millisecond).Seconds() {
+	if took := w.tel.Ended("acquire" + span)[0]; used-held >= (took.EndTime().Sub(took.StartTime()) - backoff + time.Millisecond).Seconds() {
 		t.Errorf("held for %v s, it has used %v s of its time to live", held, used)
 	}
 }
