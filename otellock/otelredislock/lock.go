@@ -47,7 +47,6 @@ func (l *Lock) TTL(ctx context.Context) (time.Duration, error) { return l.peer.T
 // Refresh extends the lock with a new TTL. It returns [ErrNotObtained] if the lock is
 // not held any more.
 func (l *Lock) Refresh(ctx context.Context, ttl time.Duration, opt *Options) error {
-	defer runtime.KeepAlive(l)
 	if l.ended.Load() {
 		return l.peer.Refresh(ctx, ttl, opt)
 	}
@@ -66,7 +65,11 @@ func (l *Lock) Release(ctx context.Context) error {
 	if l.ended.Swap(true) {
 		return l.peer.Release(ctx)
 	}
+<<<<<<< HEAD
 	runtime.SetFinalizer(l, nil)
+=======
+	runtime.SetFinalizer(l.lease, nil)
+>>>>>>> h12a
 	ctx, release := l.lease.Release(ctx)
 	err := l.peer.Release(ctx)
 	release.End(loss(err))

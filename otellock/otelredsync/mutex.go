@@ -87,11 +87,12 @@ func (m *Mutex) locked(lease *observe.Lease, expiry time.Duration) {
 	m.mu.Lock()
 	before := m.lease
 	m.lease, m.expiry = lease, expiry
-	if before == nil {
-		runtime.SetFinalizer(m, (*Mutex).abandon) // allocates nothing, unlike AddCleanup
-	}
 	m.mu.Unlock()
-	before.Abandon(context.Background())
+	runtime.SetFinalizer(lease, abandon) // allocates nothing, unlike AddCleanup
+	if before != nil {
+		runtime.SetFinalizer(before, nil)
+		abandon(before)
+	}
 }
 
 // unlocked returns the lease and forgets it. It returns nil without one.
@@ -101,13 +102,13 @@ func (m *Mutex) unlocked() *observe.Lease {
 	lease := m.lease
 	if lease != nil {
 		m.lease = nil
-		runtime.SetFinalizer(m, nil)
+		runtime.SetFinalizer(lease, nil)
 	}
 	return lease
 }
 
-// abandon counts a Mutex that became garbage while it was locked.
-func (m *Mutex) abandon() { m.lease.Abandon(context.Background()) }
+// abandon counts a lease that became garbage with its Mutex, or was replaced.
+func abandon(lease *observe.Lease) { lease.Abandon(context.Background()) }
 
 // Unlock unlocks m and returns the status of unlock.
 func (m *Mutex) Unlock() (bool, error) { return m.UnlockContext(context.Background()) }
@@ -132,7 +133,6 @@ func (m *Mutex) Extend() (bool, error) { return m.ExtendContext(context.Backgrou
 
 // ExtendContext resets the mutex's expiry and returns the status of expiry extension.
 func (m *Mutex) ExtendContext(ctx context.Context) (bool, error) {
-	defer runtime.KeepAlive(m)
 	m.mu.Lock()
 	lease, expiry := m.lease, m.expiry
 	m.mu.Unlock()

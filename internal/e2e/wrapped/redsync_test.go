@@ -207,7 +207,7 @@ func TestRedsyncTellsWhatBecomesOfALock(t *testing.T) {
 			}
 		}, []told{acquired, failed("extend", "lost")}},
 		"expired": {1, func(t *testing.T, w *redsyncWorld) {
-			m := w.locks.NewMutex(secret, redsync.WithExpiry(300*time.Millisecond), redsync.WithTimeoutFactor(100))
+			m := w.locks.NewMutex(secret, redsync.WithExpiry(2*time.Second), redsync.WithTimeoutFactor(1))
 			if err := m.TryLockContext(t.Context()); err != nil {
 				t.Fatal(err)
 			}
