@@ -8,10 +8,7 @@ require (
 	github.com/otellock/otellock-go v0.1.0
 	github.com/otellock/otellock-go/internal/etcdtest v0.1.0
 	github.com/otellock/otellock-go/internal/redistest v0.1.0
-<<<<<<< HEAD
 	github.com/otellock/otellock-go/otellock/oteletcd v0.1.0
-=======
->>>>>>> h12a
 	github.com/otellock/otellock-go/otellock/otelredislock v0.1.0
 	github.com/otellock/otellock-go/otellock/otelredsync v0.1.0
 	github.com/otellock/otellock-go/otellock/otelrueidislock v0.1.0
@@ -19,10 +16,7 @@ require (
 	github.com/redis/go-redis/extra/redisotel/v9 v9.23.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/redis/rueidis v1.0.79
-<<<<<<< HEAD
 	go.etcd.io/etcd/client/v3 v3.7.0
-=======
->>>>>>> h12a
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
@@ -67,12 +61,9 @@ require (
 	go.etcd.io/raft/v3 v3.7.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0 // indirect
-<<<<<<< HEAD
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.68.0 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.43.0 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.43.0 // indirect
-=======
->>>>>>> h12a
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/proto/otlp v1.10.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
@@ -97,10 +88,7 @@ replace (
 	github.com/otellock/otellock-go => ../..
 	github.com/otellock/otellock-go/internal/etcdtest => ../../internal/etcdtest
 	github.com/otellock/otellock-go/internal/redistest => ../../internal/redistest
-<<<<<<< HEAD
 	github.com/otellock/otellock-go/otellock/oteletcd => ../oteletcd
-=======
->>>>>>> h12a
 	github.com/otellock/otellock-go/otellock/otelredislock => ../otelredislock
 	github.com/otellock/otellock-go/otellock/otelredsync => ../otelredsync
 	github.com/otellock/otellock-go/otellock/otelrueidislock => ../otelrueidislock

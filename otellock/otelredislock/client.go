@@ -127,16 +127,9 @@ func (c *Client) lock(peer *redislock.Lock, lease *observe.Lease) *Lock {
 	if peer == nil {
 		return nil
 	}
-<<<<<<< HEAD
-	l := &Lock{Client: c, peer: peer, lease: lease}
-	runtime.SetFinalizer(l, (*Lock).abandon) // allocates nothing, unlike AddCleanup
-	return l
-}
-=======
 	runtime.SetFinalizer(lease, abandon) // allocates nothing, unlike AddCleanup
 	return &Lock{Client: c, peer: peer, lease: lease}
 }
 
 // abandon counts a lease that became garbage with its Lock.
 func abandon(lease *observe.Lease) { lease.Abandon(context.Background()) }
->>>>>>> h12a

@@ -21,9 +21,6 @@ type Lock struct {
 	ended atomic.Bool // in telemetry
 }
 
-// abandon counts a Lock that became garbage.
-func (l *Lock) abandon() { l.lease.Abandon(context.Background()) }
-
 // Unwrap returns redislock's own Lock. What it does is not observed.
 func (l *Lock) Unwrap() *redislock.Lock {
 	if l == nil {
@@ -65,11 +62,7 @@ func (l *Lock) Release(ctx context.Context) error {
 	if l.ended.Swap(true) {
 		return l.peer.Release(ctx)
 	}
-<<<<<<< HEAD
-	runtime.SetFinalizer(l, nil)
-=======
 	runtime.SetFinalizer(l.lease, nil)
->>>>>>> h12a
 	ctx, release := l.lease.Release(ctx)
 	err := l.peer.Release(ctx)
 	release.End(loss(err))
