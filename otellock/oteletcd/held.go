@@ -2,7 +2,6 @@ package oteletcd
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/otellock/otellock-go/otellock/observe"
 )
@@ -13,23 +12,8 @@ type lock struct {
 	locks   *Locks
 	session *Session
 	target  *observe.Target
-	held    *holding // nil while it is not held
-}
-
-// A holding is a lease, from the acquire to the release or to the end of its
-// session, whichever comes first.
-type holding struct {
-	lease *observe.Lease
-	ctx   context.Context // of the acquire
-	ended atomic.Bool
-}
-
-// end returns the lease at its first call, and then nil.
-func (h *holding) end() *observe.Lease {
-	if h == nil || h.ended.Swap(true) {
-		return nil
-	}
-	return h.lease
+	lease   *observe.Lease // nil while it is not held
+	watched bool           // the lease ends with the session
 }
 
 // hold keeps the lease of an acquire that has succeeded. A lock that was held
@@ -39,40 +23,46 @@ func (l *lock) hold(ctx context.Context, lease *observe.Lease) {
 		return
 	}
 	l.take().Drop(ctx)
-	l.held = &holding{lease: lease, ctx: ctx}
-	l.locks.watch(l.session, l.held)
+	l.lease, l.watched = lease, l.locks.watch(ctx, l.session, lease)
 }
 
 // take returns the lease that is to be released now, or nil if there is none: the
 // lock is not held, or its session has ended.
 func (l *lock) take() *observe.Lease {
-	held := l.held
-	l.held = nil
-	l.locks.forget(l.session, held)
-	return held.end()
+	lease := l.lease
+	l.lease = nil
+	if lease == nil || l.watched && !l.locks.forget(l.session, lease) {
+		return nil
+	}
+	return lease
 }
 
-// watch ends the holding when its session ends. One goroutine watches a session,
-// from its first holding on.
-func (l *Locks) watch(s *Session, h *holding) {
+// watch ends the lease when its session ends. One goroutine watches a session, from
+// its first lease on. It returns false for a session that has ended before: nobody
+// renews its lease, which may live on until its time has passed.
+func (l *Locks) watch(ctx context.Context, s *Session, lease *observe.Lease) bool {
 	if s.Ctx().Err() != nil {
-		return // nobody renews the lease, which may live on until its time has passed
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	held, watched := l.held[s]
 	if !watched {
-		held = map[*holding]struct{}{}
+		held = map[*observe.Lease]context.Context{}
 		l.held[s] = held
 		go l.await(s)
 	}
-	held[h] = struct{}{}
+	held[lease] = ctx
+	return true
 }
 
-func (l *Locks) forget(s *Session, h *holding) {
+// forget reports whether the session has not ended the lease.
+func (l *Locks) forget(s *Session, lease *observe.Lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held[s], h)
+	_, held := l.held[s][lease]
+	delete(l.held[s], lease)
+	return held
 }
 
 // await waits for the end of the session and ends what it holds.
@@ -93,11 +83,11 @@ func (l *Locks) await(s *Session) {
 	held := l.held[s]
 	delete(l.held, s)
 	l.mu.Unlock()
-	for h := range held {
-		if ctx := context.WithoutCancel(h.ctx); lost {
-			lose(ctx, h.end())
+	for lease, ctx := range held {
+		if ctx = context.WithoutCancel(ctx); lost {
+			lose(ctx, lease)
 		} else {
-			h.end().Drop(ctx)
+			lease.Drop(ctx)
 		}
 	}
 }

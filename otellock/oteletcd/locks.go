@@ -1,6 +1,7 @@
 package oteletcd
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -13,7 +14,7 @@ type Locks struct {
 	observer *observe.Observer
 
 	mu   sync.Mutex
-	held map[*Session]map[*holding]struct{} // of the sessions that are watched
+	held map[*Session]map[*observe.Lease]context.Context // by the sessions that are watched: leases, with the contexts of their acquires
 }
 
 // New returns Locks. It takes the options of package observe, above all
@@ -30,7 +31,7 @@ func New(opts ...observe.Option) *Locks {
 	if err != nil {
 		panic(err)
 	}
-	return &Locks{observer: observer, held: map[*Session]map[*holding]struct{}{}}
+	return &Locks{observer: observer, held: map[*Session]map[*observe.Lease]context.Context{}}
 }
 
 var (
