@@ -72,10 +72,14 @@ func TestAProxyIsUsed(t *testing.T) {
 func TestASentryThatHangsIsGivenUpAfterTheTimeout(t *testing.T) {
 	sentry := envelopetest.NewServer(t)
 	sentry.Next(envelopetest.Hang())
-	h := newHarness(t, sentry.DSN(), func(c *Config) { c.ClientConfig.Timeout = 100 * time.Millisecond })
+	h := newHarness(t, sentry.DSN(), func(c *Config) { c.ClientConfig.Timeout = time.Second })
 	h.consume(batch("shop", failure("a", "timeout", 0)))
-	if len(sentry.Events()) != 1 || sentry.Attempts() < 2 {
-		t.Errorf("%d events in %d attempts", len(sentry.Events()), sentry.Attempts())
+	ids := map[string]bool{} // a busy machine may be late with an answer, and get the event again
+	for _, e := range sentry.Events() {
+		ids[e.EventID] = true
+	}
+	if len(ids) != 1 || sentry.Attempts() < 2 {
+		t.Errorf("%d events in %d attempts", len(ids), sentry.Attempts())
 	}
 }
 

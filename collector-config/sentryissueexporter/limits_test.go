@@ -64,6 +64,21 @@ func (f *fakeSentry) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("{}")), Request: req}, nil
 }
 
+// seen returns when the requests came, and the targets of the events that were
+// accepted.
+func (f *fakeSentry) seen() (at []time.Duration, targets []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.at), slices.Clone(f.targets)
+}
+
+// answer changes the answer to all that follow.
+func (f *fakeSentry) answer(a envelopetest.Answer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers = []envelopetest.Answer{a}
+}
+
 func newFake(answers ...envelopetest.Answer) *fakeSentry {
 	return &fakeSentry{start: time.Now(), answers: answers}
 }
@@ -99,15 +114,16 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 				h.sendBy(fake)
 				h.consume(batch("shop", failure("a", "timeout", 0), failure("b", "timeout", 1)))
 
-				if !slices.Equal(fake.targets, []string{"a", "b"}) {
-					t.Errorf("arrived: %v", fake.targets)
+				at, targets := fake.seen()
+				if !slices.Equal(targets, []string{"a", "b"}) {
+					t.Errorf("arrived: %v", targets)
 				}
 				// The back-off of at most 10 ms comes on top where it is longer.
-				if at := fake.at[1]; at < c.wait || at > c.wait+20*time.Millisecond {
-					t.Errorf("the second request came after %v, want %v", at, c.wait)
+				if second := at[1]; second < c.wait || second > c.wait+20*time.Millisecond {
+					t.Errorf("the second request came after %v, want %v", second, c.wait)
 				}
-				if want := 2 + btoi(!c.took); len(fake.at) != want {
-					t.Errorf("%d requests, want %d", len(fake.at), want)
+				if want := 2 + btoi(!c.took); len(at) != want {
+					t.Errorf("%d requests, want %d", len(at), want)
 				}
 			})
 		})
@@ -137,12 +153,12 @@ func TestALimitHoldsForEveryBatch(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(50 * time.Second)
-		if len(fake.at) != 1 {
-			t.Fatalf("%d requests within the limit", len(fake.at))
+		if at, _ := fake.seen(); len(at) != 1 {
+			t.Fatalf("%d requests within the limit", len(at))
 		}
 		time.Sleep(10 * time.Second)
-		if len(fake.targets) != 5 || len(fake.at) != 6 {
-			t.Errorf("%d events in %d requests, want 5 in 6", len(fake.targets), len(fake.at))
+		if at, targets := fake.seen(); len(targets) != 5 || len(at) != 6 {
+			t.Errorf("%d events in %d requests, want 5 in 6", len(targets), len(at))
 		}
 		metadatatest.AssertEqualExporterSentryissueRateLimits(t, h.telemetry, []metricdata.DataPoint[int64]{{
 			Attributes: attribute.NewSet(attribute.String("project", "o1.ingest.sentry.io/2")), Value: 1,
@@ -171,18 +187,18 @@ func TestTheCapHoldsForAnyMinuteAndLeavesLostLeasesAndSummariesTheirOwn(t *testi
 			h.consume(ld)
 		}
 		flood()
-		if len(fake.targets) != 5 {
-			t.Errorf("%d events, want 3, one stolen lease and one summary", len(fake.targets))
+		if _, targets := fake.seen(); len(targets) != 5 {
+			t.Errorf("%d events, want 3, one stolen lease and one summary", len(targets))
 		}
 		time.Sleep(59 * time.Second)
 		flood()
-		if len(fake.targets) != 7 {
-			t.Errorf("%d events within the minute, want 7", len(fake.targets))
+		if _, targets := fake.seen(); len(targets) != 7 {
+			t.Errorf("%d events within the minute, want 7", len(targets))
 		}
 		time.Sleep(time.Second)
 		flood()
-		if len(fake.targets) != 12 {
-			t.Errorf("%d events after the minute, want 12", len(fake.targets))
+		if _, targets := fake.seen(); len(targets) != 12 {
+			t.Errorf("%d events after the minute, want 12", len(targets))
 		}
 		if got := h.events(); got["cut"] != 24 || got["sent"] != 12 {
 			t.Errorf("counted %v", got)
@@ -209,9 +225,7 @@ func TestWhatWaitedInTheQueueIsNotCut(t *testing.T) {
 			h.consume(batch("shop", failure("a", "timeout", 2*minute), failure("b", "timeout", 2*minute+1)))
 			time.Sleep(time.Minute)
 		}
-		fake.mu.Lock()
-		fake.answers = []envelopetest.Answer{envelopetest.OK()}
-		fake.mu.Unlock()
+		fake.answer(envelopetest.OK())
 		time.Sleep(10 * time.Minute)
 		if got := h.events(); got["sent"] != 120 || got["cut"] != 0 {
 			t.Errorf("counted %v, want all 120 sent", got)
@@ -235,7 +249,7 @@ func TestWhatTheQueueRefusedDoesNotCountAgainstTheCap(t *testing.T) {
 				t.Fatal("nothing was refused")
 			}
 		}
-		fake.answers = []envelopetest.Answer{envelopetest.OK()}
+		fake.answer(envelopetest.OK())
 		h.consume(batch("shop", failure("a", "timeout", 0)))
 		h.consume(batch("shop", failure("a", "timeout", 1)))
 		if got := h.events(); got["sent"] != 1 || got["cut"] != 1 {
