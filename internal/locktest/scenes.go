@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -55,6 +56,60 @@ var Scenes = []Scene{
 		play:    func(s *Stage) { s.Other(time.Second); s.Do() },
 		Ran:     1,
 		Counted: Plain,
+	},
+	{
+		Name: "a release by another process wakes the waiter",
+		play: func(s *Stage) {
+			other, err := otellock.New(s.Backend)
+			if err != nil {
+				s.Fatal(err)
+			}
+			lease, err := other.UndeclaredMutex("lock:projects:7").Lock(s.Ctx)
+			if err != nil {
+				s.Fatal(err)
+			}
+			time.AfterFunc(time.Second, func() {
+				if err := lease.Release(s.Ctx); err != nil {
+					s.Error(err)
+				}
+			})
+			s.Do()
+			if err := other.Close(s.Ctx); err != nil {
+				s.Error(err)
+			}
+		},
+		Ran:     1,
+		Counted: Plain,
+		lasts:   time.Second,
+	},
+	{
+		Name: "a backend that hangs fails everybody who waits for the lock, together",
+		play: func(s *Stage) {
+			s.Backend.Script(func() { s.Backend.OnAcquire = []Fault{Hangs} })
+			var group sync.WaitGroup
+			for range 3 {
+				group.Go(s.doNothing)
+			}
+			group.Wait()
+		},
+		Counted: map[Attempt]int64{{"acquire", "backend_error", "timeout", "open"}: 3, {"cleanup", "cleaned", "", ""}: 1},
+		Warned:  slices.Repeat([]string{"backend_error timeout"}, 3),
+		lasts:   250 * time.Millisecond,
+	},
+	{
+		Name: "after five acquires that a backend left unanswered the next one fails at once",
+		play: func(s *Stage) {
+			s.Backend.Script(func() { s.Backend.OnAcquire = slices.Repeat([]Fault{Hangs}, 5) })
+			s.Backend.Script(func() { s.Backend.OnRelease = slices.Repeat([]Fault{Hangs}, 50) })
+			for range 6 {
+				s.Do()
+			}
+			s.Backend.Script(func() { s.Backend.OnRelease = nil })
+		},
+		Ran:     6,
+		Counted: map[Attempt]int64{{"acquire", "backend_error", "timeout", "open"}: 5, {"acquire", "backend_error", "breaker_open", "open"}: 1, {"cleanup", "cleaned", "", ""}: 5},
+		Warned:  append(slices.Repeat([]string{"backend_error timeout"}, 5), "backend_error breaker_open"),
+		lasts:   5 * 250 * time.Millisecond,
 	},
 	{
 		Name: "TryDo skips a busy lock, and that is no error",

@@ -60,7 +60,12 @@ func With(base map[Attempt]int64, more ...Attempt) map[Attempt]int64 {
 func Only(attempts ...Attempt) map[Attempt]int64 { return With(map[Attempt]int64{}, attempts...) }
 
 // Do does the work under the lock.
-func (s *Stage) Do()    { s.Err = s.Mutex().Do(s.Ctx, s.Fn) }
+func (s *Stage) Do() { s.Err = s.Mutex().Do(s.Ctx, s.Fn) }
+func (s *Stage) doNothing() {
+	if err := s.Mutex().Do(s.Ctx, func(context.Context) error { return nil }); err != nil {
+		s.Error(err)
+	}
+}
 func (s *Stage) tryDo() { _, s.Err = s.Mutex().TryDo(s.Ctx, s.Fn) }
 
 func (s *Stage) wantCalls(want ...string) {

@@ -115,7 +115,7 @@ func (c contest) compete(ctx context.Context) (result, error) {
 					if board.waiting.Load() > 0 {
 						board.released.Store(time.Now().UnixNano())
 					}
-					if err := release(); err != nil {
+					if err := release(); err != nil && time.Now().Before(end) {
 						mu.Lock()
 						failed = errors.Join(failed, err)
 						mu.Unlock()

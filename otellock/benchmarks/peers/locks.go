@@ -44,12 +44,13 @@ func makerOf(name string) (maker, error) {
 }
 
 func makeOurs(addr string) (lock, func(), error) {
-	rdb := redis.NewClient(redisbackend.Options(addr))
+	rdb := redis.NewClient(patient(addr))
 	backend, err := redisbackend.New(rdb)
 	if err != nil {
 		return nil, nil, err
 	}
-	locker, err := otellock.New(backend, otellock.WithFailClosed(true), otellock.WithTTL(ttl), otellock.WithWait(time.Hour))
+	locker, err := otellock.New(backend, otellock.WithFailClosed(true), otellock.WithTTL(ttl),
+		otellock.WithWait(time.Hour), otellock.WithAttemptTimeout(10*time.Second)) // as patient as the others on a busy machine
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,9 +123,9 @@ func makeRedsync(addr string) (lock, func(), error) {
 	return take, func() { _ = rdb.Close() }, nil
 }
 
-// patient lets those who poll wait for a connection of the pool.
+// patient lets a client wait for a connection, as 64 of them that start at once have to.
 func patient(addr string) *redis.Options {
 	o := redisbackend.Options(addr)
-	o.PoolTimeout = time.Minute
+	o.PoolTimeout, o.DialTimeout = time.Minute, time.Minute
 	return o
 }
