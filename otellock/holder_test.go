@@ -39,7 +39,7 @@ func TestAWaiterLinksItsSpanToEachHolderOnce(t *testing.T) {
 		lease := b.lock(t, "7")
 		done := make(chan error)
 		go func() { done <- b.target.Mutex("7").With(otellock.WithWait(5*time.Second)).Do(b.ctx, nothing) }()
-		time.Sleep(time.Second)
+		time.Sleep(700 * time.Millisecond) // not when the waiter polls
 		b.backend.Clear()
 		second, ok, err := b.target.Mutex("7").TryLock(b.ctx) // before the waiter asks again
 		if err != nil || !ok {

@@ -58,7 +58,7 @@ func (w *waiter) turn(ctx context.Context) error {
 		}
 		s := w.look()
 		left := w.limit - now.Sub(w.start)
-		if s.busy && !s.first {
+		if s.busy {
 			w.lease.meet(s.held, w.op)
 		}
 		switch {

@@ -137,7 +137,7 @@ func play(t *testing.T, width int) string {
 	t.Log("\n", printed)
 	acts, _, _ := strings.Cut(printed, "METRICS")
 	for _, want := range []string{
-		`acquired after \d+ retr`, `contended`, `skipped`,
+		`acquired.*, behind trace`, `contended`, `skipped`,
 		`RELEASE_ERROR expired`, `! WARN lock lease expired while held`,
 		`BACKEND_ERROR (connection_refused|eof|timeout), unprotected`, `! WARN lock backend failed: orders`,
 	} {
