@@ -141,7 +141,7 @@ func TestAWarningIsOnTheConsoleWhenTheCollectorIsDownTogetherWithRedis(t *testin
 						t.Errorf("of %s the console has %q", target, got)
 					}
 				}
-				t.Logf("%s", &o.console.text)
+				t.Log(strings.Join(o.console.lines(""), "\n"))
 			})
 		}
 	}
