@@ -32,6 +32,9 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	case !s.protected:
 		return s.newError("extend", "unprotected", ErrBackend, nil)
 	}
+	if lost := s.knownLoss(); lost != nil { // which may be what has ended ctx
+		return lost
+	}
 	if err := ended(ctx, time.Now()); err != nil {
 		return s.newError("extend", "canceled", err, causeOf(ctx))
 	}
@@ -39,6 +42,16 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	calls.Begin()
 	defer calls.End()
 	return s.extend(ctx, ttl, c.attemptTimeout)
+}
+
+// knownLoss returns what has been found out about the lease, nil if it is not lost.
+func (l *lease) knownLoss() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		return nil
+	}
+	return l.lost
 }
 
 // extend waits for an extend that is under way, and then makes its own. It does not

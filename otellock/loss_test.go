@@ -398,3 +398,18 @@ func TestAnExtendThatIsAnsweredAfterTheLossIsTooLate(t *testing.T) {
 		}
 	})
 }
+
+func TestAnExtendInAContextThatTheLossHasEndedReturnsTheLoss(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *lab) {
+		_ = b.target.Mutex("7").With(otellock.WithCancelOnLoss(true)).Do(b.ctx, func(ctx context.Context) error {
+			lease := otellock.LeaseFromContext(ctx)
+			b.backend.Clear()
+			first := lease.Extend(ctx, time.Minute)
+			<-ctx.Done()
+			if again := lease.Extend(ctx, time.Minute); !errors.Is(first, otellock.ErrLost) || again != first {
+				t.Errorf("Extend: %v, and again: %v", first, again)
+			}
+			return nil
+		})
+	})
+}

@@ -108,8 +108,16 @@ func serves(t testing.TB, server *redistest.Server) {
 // newWire connects a client through a new proxy, so that its pool holds a
 // connection that works and the server knows the scripts, as in a process that
 // has been running for a while.
-func newWire(t testing.TB, server *redistest.Server, opts ...otellock.LockOption) *wire {
+func newWire(t testing.TB, server *redistest.Server, opts ...otellock.Option) *wire {
 	t.Helper()
+	ofLocker, ofTarget := []otellock.Option{otellock.WithTTL(longTTL)}, []otellock.LockOption(nil)
+	for _, opt := range opts {
+		if o, ok := opt.(otellock.LockOption); ok {
+			ofTarget = append(ofTarget, o)
+		} else {
+			ofLocker = append(ofLocker, opt)
+		}
+	}
 	w := &wire{t: t, server: server, seen: newTelemetry(), side: sideClient(server)}
 	w.proxy = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), t.Name(), "127.0.0.1:0", server.Addr)
 	if err := w.proxy.Start(); err != nil {
@@ -133,11 +141,11 @@ func newWire(t testing.TB, server *redistest.Server, opts ...otellock.LockOption
 	}
 	t.Cleanup(func() { _ = w.issues.Shutdown(context.Background()) })
 	w.seen.Loggers = sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(w.seen.Logs)), sdklog.WithProcessor(w.issues))
-	w.locker, err = otellock.New(backend, w.seen.Options(otellock.WithTTL(longTTL))...)
+	w.locker, err = otellock.New(backend, w.seen.Options(ofLocker...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.target, err = w.locker.Target("projects", "lock:projects:*", opts...); err != nil {
+	if w.target, err = w.locker.Target("projects", "lock:projects:*", ofTarget...); err != nil {
 		t.Fatal(err)
 	}
 	w.use(strconv.FormatInt(lastID.Add(1), 10))
@@ -342,12 +350,12 @@ func stolen(w *wire) { w.do("SET", w.key, anothersToken, "PX", longTTL.Milliseco
 func expired(w *wire) { w.keyIsGone() }
 
 // Replies of the scripts: yes to what was granted, extended or removed, and
-// foreign where another token holds the key. A first attempt to acquire, which
+// the beginning of the list that says whose token holds the key. A first attempt to acquire, which
 // is a plain SET, has a yes of its own.
 const (
 	yes     = ":1\r\n"
 	yesSet  = "+OK\r\n"
-	foreign = ":-1\r\n"
+	foreign = "*2\r\n"
 )
 
 // loseReply is a toxic that loses one reply of the server, the first one of this
@@ -382,7 +390,7 @@ func (l *loseReply) Pipe(stub *toxics.ToxicStub) {
 }
 
 func (l *loseReply) is(reply string) bool {
-	return reply == l.Reply || l.Reply == yes && reply == yesSet
+	return reply == l.Reply || l.Reply == yes && reply == yesSet || l.Reply == foreign && strings.HasPrefix(reply, foreign)
 }
 
 // address is the proxy's, as server.address and server.port tell it.
