@@ -104,6 +104,7 @@ func TestWrappedLocksAnswerTheQuestionsThatOurOwnAnswers(t *testing.T) {
 			if _, err := l.take(ctx, "busy"); err == nil {
 				t.Errorf("%s: two hold the key", l.name)
 			}
+			<-ctx.Done() // held and waited for when Prometheus looks
 			cancel()
 			_ = release(t.Context())
 		}
@@ -239,7 +240,8 @@ func wrappedLocks(t *testing.T, tel *exporter.Telemetry, redis *redistest.Server
 			return lock.Release, nil
 		}, del("lock:redislock:"), nil},
 		{"redsync", func(ctx context.Context, id string) (func(context.Context) error, error) {
-			mutex := redsync.NewMutex("lock:redsync:"+id, otelredsync.WithExpiry(ttl), otelredsync.WithRetryDelay(5*time.Millisecond))
+			mutex := redsync.NewMutex("lock:redsync:"+id, otelredsync.WithExpiry(ttl),
+				otelredsync.WithRetryDelay(5*time.Millisecond), otelredsync.WithTries(1000)) // until the context ends, as the others do
 			if err := mutex.LockContext(ctx); err != nil {
 				return nil, err
 			}
