@@ -19,7 +19,8 @@ import (
 
 var seed = maphash.MakeSeed()
 
-// A Key tells one key from another within this process, and nothing else.
+// A Key tells one key from another within this process, and nothing else. 0 is one
+// that is not known.
 type Key uint64
 
 // KeyOf returns the Key of a text.

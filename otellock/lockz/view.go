@@ -26,7 +26,7 @@ type lock struct {
 	Target     string    `json:"lock.target"`
 	KeyPattern string    `json:"lock.key_pattern"`
 	Backend    string    `json:"lock.backend.name"`
-	Key        int       `json:"key"` // the same number is the same key; it means nothing outside of this view
+	Key        int       `json:"key,omitempty"` // the same number is the same key; it means nothing outside of this view. 0 is not known
 	Since      time.Time `json:"since"`
 	For        float64   `json:"for"`
 	Left       *float64  `json:"ttl_left,omitempty"` // of a lease with a time to live; negative if that has passed
@@ -72,7 +72,7 @@ func look(now time.Time) *view {
 	v.Held, v.MoreHeld = rows(held, now, numbers)
 	v.Waiting, v.MoreWait = rows(waiting, now, numbers)
 	for i := range v.Waiting {
-		v.Waiting[i].InProcess = holders[waiting[i].Key]
+		v.Waiting[i].InProcess = waiting[i].Key != 0 && holders[waiting[i].Key]
 	}
 	for _, f := range live.Failures() {
 		row := failure{f.Target.Name, f.Target.Backend, f.Action, f.Count, f.First, f.Last, f.LastType, traceID(f.LastTrace),
@@ -89,7 +89,8 @@ func look(now time.Time) *view {
 	return v
 }
 
-// rows numbers the keys in the order in which they are shown.
+// rows numbers the keys in the order in which they are shown, as far as they are
+// known.
 func rows(locks []live.Lock, now time.Time, numbers map[live.Key]int) (rows []lock, more int) {
 	rows = []lock{}
 	for i, l := range locks {
@@ -97,7 +98,7 @@ func rows(locks []live.Lock, now time.Time, numbers map[live.Key]int) (rows []lo
 			return rows, len(locks) - i
 		}
 		number, known := numbers[l.Key]
-		if !known {
+		if !known && l.Key != 0 {
 			number = len(numbers) + 1
 			numbers[l.Key] = number
 		}

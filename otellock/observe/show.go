@@ -9,8 +9,8 @@ import (
 )
 
 // Key says which key is taken, for the page of package lockz: it shows which rows
-// are about the same key. The key is kept nowhere. It does nothing without
-// [WithLockz].
+// are about the same key. Call it before [Acquire.Wait]. The key is kept nowhere. It
+// does nothing without [WithLockz].
 func (a *Acquire) Key(key string) {
 	if a.target.series.live != nil {
 		a.key = live.KeyOf(key)
