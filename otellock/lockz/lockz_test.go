@@ -345,3 +345,19 @@ func TestLocksThatNameNoKeyShareNoNumber(t *testing.T) {
 	waiter.End(observe.ErrContended)
 	lease.Drop(ctx)
 }
+
+func TestOneKeyOfTwoBackendsIsTwoLocks(t *testing.T) {
+	for _, backend := range []string{"redis", "etcd"} {
+		observer, err := observe.New(observe.WithLockz(true), observe.WithBackendName(backend))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, acquire := observer.KeyTarget("/jobs/nightly").TryAcquire(t.Context())
+		acquire.Key("/jobs/nightly")
+		lease := acquire.End(nil)
+		defer lease.Drop(ctx)
+	}
+	if held := see(t).Held; len(held) != 2 || held[0].Key == held[1].Key {
+		t.Errorf("held %+v, want two numbers", held)
+	}
+}
