@@ -28,7 +28,7 @@ var carried = []string{count, since, until, errorTypes, errorCounts}
 // A report is what the throttle sees of a record.
 type report struct {
 	errorType string
-	counted   bool // another throttle wrote a count on it
+	counted   bool // another throttle wrote a count on it, which is an int
 	summary   bool // of another throttle: no occurrence itself
 }
 
@@ -60,7 +60,7 @@ func (k keys) readMap(attrs pcommon.Map, key []string, rep *report) (all, maps b
 		case pcommon.ValueTypeStr:
 			found |= k.take(name, v, key, rep)
 		case pcommon.ValueTypeInt:
-			rep.counted = rep.counted || name == count
+			rep.counted = rep.counted || name == count && v.Int() >= 0
 		case pcommon.ValueTypeMap:
 			maps = true
 		}

@@ -96,10 +96,14 @@ func (t *throttle) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return t.throttle(ctx, own)
 }
 
-// read takes the record's part of the key, unless the record is to pass untouched.
+// read takes the record's part of the key, unless the record is to pass untouched,
+// as a summary that has no count to join does.
 func (t *throttle) read(r plog.LogRecord, key []string) (report, bool) {
 	rep, ok := t.keys.read(r, key)
-	return rep, ok && (rep.summary || t.severities.has(r.SeverityNumber()))
+	if rep.summary {
+		return rep, ok && rep.counted
+	}
+	return rep, ok && t.severities.has(r.SeverityNumber())
 }
 
 // find counts the records that the throttle decides about, and all.

@@ -150,6 +150,33 @@ func TestTheSummariesOfAFleetBecomeOne(t *testing.T) {
 	})
 }
 
+func TestASummaryWithoutACountThatCanBeReadPassesUntouched(t *testing.T) {
+	for name, n := range map[string]any{"none": nil, "text": "10", "negative": -1} {
+		t.Run(name, func(t *testing.T) {
+			next := &sink{}
+			p := newProcessor(t, next)
+			for range 2 {
+				summary := lock("orders", record{"event": summaryEvent})
+				if n != nil {
+					summary[count] = n
+				}
+				consume(t, p, from(1, summary))
+			}
+			records := next.take()
+			if len(records) != 2 || p.window.Pending() != 0 {
+				t.Fatalf("%d passed, %d pending, want both passed", len(records), p.window.Pending())
+			}
+			want := n
+			if n == -1 {
+				want = int64(-1)
+			}
+			if got := records[0].attr(count); got != want {
+				t.Errorf("%s = %v, want %v", count, got, want)
+			}
+		})
+	}
+}
+
 func TestRecordsThatAreNoLocksPassUntouched(t *testing.T) {
 	next := &sink{}
 	p := newProcessor(t, next)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -65,7 +66,7 @@ func (a *admission) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 		ld = keep(ld, out, now)
 	}
 	err := a.Logs.ConsumeLogs(ctx, ld)
-	if err != nil {
+	if err != nil && !consumererror.IsPermanent(err) { // the sender comes again
 		for _, place := range places {
 			place.project.quota.Refund(place.class, now)
 		}

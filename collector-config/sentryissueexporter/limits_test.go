@@ -2,6 +2,7 @@ package sentryissueexporter
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -229,6 +231,24 @@ func TestWhatWaitedInTheQueueIsNotCut(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if got := h.events(); got["sent"] != 120 || got["cut"] != 0 {
 			t.Errorf("counted %v, want all 120 sent", got)
+		}
+	})
+}
+
+// Without a queue the sender hears of a refusal for good. It does not come again, and
+// the others of its batch were sent.
+func TestARefusalGivesNoRoomUnderTheCapBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(envelopetest.OK(), envelopetest.Status(400), envelopetest.OK())
+		h := newHarness(t, anyDSN, func(cfg *Config) { cfg.Cap, cfg.ClientConfig.Compression = 3, "" })
+		h.sendBy(fake)
+		err := h.ConsumeLogs(t.Context(), batch("api", failure("a", "eof", 1), failure("b", "eof", 2), failure("c", "eof", 3)))
+		if !consumererror.IsPermanent(err) {
+			t.Errorf("error %v, want a permanent one", err)
+		}
+		h.consume(batch("api", failure("d", "eof", 4)))
+		if got, want := h.events(), map[string]int64{"sent": 2, "refused": 1, "cut": 1}; !maps.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
 		}
 	})
 }

@@ -20,6 +20,7 @@ type Locks struct {
 // [observe.ErrContended] if somebody has.
 func (l Locks) Do(ctx context.Context, key string, fn func(context.Context) error) error {
 	acquiring, acquire := l.observer.KeyTarget(key).TryAcquire(ctx)
+	acquire.Key(key)
 	conn, err := l.take(acquiring, key)
 	lease := acquire.End(err)
 	if err != nil {

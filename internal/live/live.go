@@ -19,7 +19,8 @@ import (
 
 var seed = maphash.MakeSeed()
 
-// A Key tells one key from another within this process, and nothing else.
+// A Key tells one key from another within this process, and nothing else. 0 is one
+// that is not known.
 type Key uint64
 
 // KeyOf returns the Key of a text.
@@ -37,8 +38,8 @@ type Target struct {
 var (
 	mu      sync.Mutex
 	targets []*Target
-	entries = map[*Entry]struct{}{}
-	pool    = sync.Pool{New: func() any { return new(Entry) }}
+	entries = map[*place]struct{}{}
+	pool    = sync.Pool{New: func() any { return new(place) }}
 )
 
 // NewTarget returns a Target whose failures and waits are kept from now on. Its
@@ -51,9 +52,21 @@ func NewTarget(name, pattern, backend string) *Target {
 	return t
 }
 
-// An Entry is one lock that is waited for or held. It must not be used after its
-// End or Stop.
+// An Entry is one lock that is waited for or held, until its End or Stop. What is
+// called later does nothing, as on the zero Entry: the answer of an extend may come
+// after the release that overtook it.
 type Entry struct {
+	*place
+	turn uint64 // of the place
+}
+
+// A place is used by one Entry after the other.
+type place struct {
+	turn uint64 // how many have left it; changes under mu
+	lock
+}
+
+type lock struct {
 	target   *Target
 	key      Key
 	trace    trace.TraceID
@@ -66,89 +79,103 @@ type Entry struct {
 	stack    stack // of a waiter
 }
 
-func begin(t *Target, key Key, id trace.TraceID, since time.Time) *Entry {
-	e := pool.Get().(*Entry)
-	*e = Entry{target: t, key: key, trace: id, since: since}
-	return e
+func begin(t *Target, key Key, id trace.TraceID, since time.Time) Entry {
+	p := pool.Get().(*place)
+	p.lock = lock{target: t, key: key, trace: id, since: since}
+	return Entry{p, p.turn}
 }
 
-func (e *Entry) add() *Entry {
+func (e Entry) add() Entry {
 	mu.Lock()
 	defer mu.Unlock()
-	entries[e] = struct{}{}
+	entries[e.place] = struct{}{}
 	return e
 }
 
-func (e *Entry) remove() {
+// isOver reports whether End or Stop was called. mu is held.
+func (e Entry) isOver() bool { return e.place.turn != e.turn }
+
+func (e Entry) remove() {
+	if e.place == nil {
+		return
+	}
 	mu.Lock()
-	delete(entries, e)
+	over := e.isOver()
+	if !over {
+		delete(entries, e.place)
+		e.place.turn++
+	}
 	mu.Unlock()
-	pool.Put(e)
+	if !over {
+		pool.Put(e.place)
+	}
 }
 
 // Hold says that a lock is held from now until End. Deadline is zero for a lease
 // without a time to live.
-func Hold(t *Target, key Key, id trace.TraceID, since, deadline time.Time) *Entry {
+func Hold(t *Target, key Key, id trace.TraceID, since, deadline time.Time) Entry {
 	e := begin(t, key, id, since)
 	e.deadline = deadline
 	return e.add()
 }
 
-// Fenced says which fence the lease has. A nil Entry allows it.
-func (e *Entry) Fenced(fence uint64) {
-	if e == nil {
+// Fenced says which fence the lease has.
+func (e Entry) Fenced(fence uint64) {
+	if e.place == nil {
 		return
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	e.fence = fence
+	if !e.isOver() {
+		e.fence = fence
+	}
 }
 
-// Extended says that the lease lasts until deadline now. A nil Entry allows it.
-func (e *Entry) Extended(deadline time.Time) {
-	if e == nil {
+// Extended says that the lease lasts until deadline now.
+func (e Entry) Extended(deadline time.Time) {
+	if e.place == nil {
 		return
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	e.deadline = deadline
-	e.extends++
-}
-
-// End says that the lock is held no longer. A nil Entry allows it.
-func (e *Entry) End() {
-	if e != nil {
-		e.remove()
+	if !e.isOver() {
+		e.deadline = deadline
+		e.extends++
 	}
 }
+
+// End says that the lock is held no longer.
+func (e Entry) End() { e.remove() }
 
 // Wait says that the caller waits for a lock from since until Stop. It keeps the
 // caller's stack, without skip frames above Wait.
-func Wait(t *Target, key Key, id trace.TraceID, since time.Time, skip int) *Entry {
+func Wait(t *Target, key Key, id trace.TraceID, since time.Time, skip int) Entry {
 	e := begin(t, key, id, since)
 	e.waiting = true
 	e.stack.capture(skip + 1)
-	profile().Add(e, skip+1)
+	profile().Add(e.place, skip+1)
 	return e.add()
 }
 
-// Behind says whose lock it is that the caller waits for. A nil Entry allows it.
-func (e *Entry) Behind(holder trace.TraceID) {
-	if e == nil {
+// Behind says whose lock it is that the caller waits for.
+func (e Entry) Behind(holder trace.TraceID) {
+	if e.place == nil {
 		return
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	e.behind = holder
+	if !e.isOver() {
+		e.behind = holder
+	}
 }
 
-// Stop says that the caller waits no longer, and counts what the wait has cost. A
-// nil Entry allows it.
-func (e *Entry) Stop(now time.Time) {
-	if e == nil {
+// Stop says that the caller waits no longer, and counts what the wait has cost. It
+// is called once.
+func (e Entry) Stop(now time.Time) {
+	if e.place == nil {
 		return
 	}
-	profile().Remove(e)
+	profile().Remove(e.place)
 	waited := max(now.Sub(e.since), 0)
 	e.target.mu.Lock()
 	e.target.waits.add(waited)

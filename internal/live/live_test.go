@@ -60,6 +60,26 @@ func TestStacksAreBoundedAndCostsStayExact(t *testing.T) {
 	}
 }
 
+// A release may overtake an extend, whose answer then comes after the lease has
+// ended and its place was given to another lock.
+func TestWhatComesAfterTheEndTouchesNoOtherLock(t *testing.T) {
+	target := NewTarget("late", "lock:late:*", "memory")
+	deadline := time.Now().Add(time.Minute)
+	for range 100 { // a place may be given to the next lock, or not
+		over := Hold(target, 1, trace.TraceID{1}, time.Now(), deadline)
+		over.End()
+		next := Hold(target, 2, trace.TraceID{2}, time.Now(), deadline)
+		over.Extended(deadline.Add(time.Hour))
+		over.Fenced(7)
+		over.End()
+		held, _ := Locks()
+		if len(held) != 1 || held[0].Key != 2 || !held[0].Deadline.Equal(deadline) || held[0].Extends != 0 || held[0].Fence != 0 {
+			t.Fatalf("held: %+v, want the second lock as it was granted", held)
+		}
+		next.End()
+	}
+}
+
 func TestEntriesComeAndGoFromManyGoroutines(t *testing.T) {
 	target := NewTarget("busy", "lock:busy:*", "memory")
 	var group sync.WaitGroup
@@ -95,8 +115,8 @@ func TestEntriesComeAndGoFromManyGoroutines(t *testing.T) {
 	}
 }
 
-func TestANilEntryAllowsEverything(t *testing.T) {
-	var e *Entry
+func TestTheZeroEntryAllowsEverything(t *testing.T) {
+	var e Entry
 	e.Behind(trace.TraceID{})
 	e.Extended(time.Time{})
 	e.Fenced(1)

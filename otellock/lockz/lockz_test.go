@@ -22,6 +22,7 @@ import (
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/lockz"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
+	"github.com/otellock/otellock-go/otellock/observe"
 )
 
 // view is what a user of the JSON form would declare.
@@ -316,5 +317,47 @@ func BenchmarkDo(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// An observed lock need not say which key it is about. Then nobody knows who waits
+// for whom.
+func TestLocksThatNameNoKeyShareNoNumber(t *testing.T) {
+	observer, err := observe.New(observe.WithLockz(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := observer.Target("nameless", "lock:nameless:*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, holder := target.Acquire(t.Context())
+	lease := holder.End(nil)
+	_, waiter := target.Acquire(ctx)
+	waiter.Wait()
+	v, page := see(t), body(t, get(t, "/debug/locks/"))
+	if len(v.Held) != 1 || len(v.Waiting) != 1 || v.Held[0].Key != 0 || v.Waiting[0].Key != 0 || v.Waiting[0].Here {
+		t.Errorf("held %+v, waiting %+v: want no number, and no holder that is waited for", v.Held, v.Waiting)
+	}
+	if strings.Contains(page, "a holder above") || !strings.Contains(page, "<small>lock:nameless:*</small><td class=\"n\"><td") {
+		t.Errorf("the page has a number or a holder:\n%s", page)
+	}
+	waiter.End(observe.ErrContended)
+	lease.Drop(ctx)
+}
+
+func TestOneKeyOfTwoBackendsIsTwoLocks(t *testing.T) {
+	for _, backend := range []string{"redis", "etcd"} {
+		observer, err := observe.New(observe.WithLockz(true), observe.WithBackendName(backend))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, acquire := observer.KeyTarget("/jobs/nightly").TryAcquire(t.Context())
+		acquire.Key("/jobs/nightly")
+		lease := acquire.End(nil)
+		defer lease.Drop(ctx)
+	}
+	if held := see(t).Held; len(held) != 2 || held[0].Key == held[1].Key {
+		t.Errorf("held %+v, want two numbers", held)
 	}
 }

@@ -26,7 +26,7 @@ type lock struct {
 	Target     string    `json:"lock.target"`
 	KeyPattern string    `json:"lock.key_pattern"`
 	Backend    string    `json:"lock.backend.name"`
-	Key        int       `json:"key"` // the same number is the same key; it means nothing outside of this view
+	Key        int       `json:"key,omitempty"` // the same number is the same key; it means nothing outside of this view. 0 is not known
 	Since      time.Time `json:"since"`
 	For        float64   `json:"for"`
 	Left       *float64  `json:"ttl_left,omitempty"` // of a lease with a time to live; negative if that has passed
@@ -63,16 +63,16 @@ type contention struct {
 
 func look(now time.Time) *view {
 	held, waiting := live.Locks()
-	numbers := map[live.Key]int{}
-	holders := map[live.Key]bool{}
+	numbers := map[identity]int{}
+	holders := map[identity]bool{}
 	for _, l := range held {
-		holders[l.Key] = true
+		holders[identityOf(l)] = true
 	}
 	v := &view{At: now, Failures: []failure{}, Contention: []contention{}}
 	v.Held, v.MoreHeld = rows(held, now, numbers)
 	v.Waiting, v.MoreWait = rows(waiting, now, numbers)
 	for i := range v.Waiting {
-		v.Waiting[i].InProcess = holders[waiting[i].Key]
+		v.Waiting[i].InProcess = waiting[i].Key != 0 && holders[identityOf(waiting[i])]
 	}
 	for _, f := range live.Failures() {
 		row := failure{f.Target.Name, f.Target.Backend, f.Action, f.Count, f.First, f.Last, f.LastType, traceID(f.LastTrace),
@@ -89,17 +89,26 @@ func look(now time.Time) *view {
 	return v
 }
 
-// rows numbers the keys in the order in which they are shown.
-func rows(locks []live.Lock, now time.Time, numbers map[live.Key]int) (rows []lock, more int) {
+// An identity tells one lock from another: backends may have the same key.
+type identity struct {
+	backend string
+	key     live.Key
+}
+
+func identityOf(l live.Lock) identity { return identity{l.Target.Backend, l.Key} }
+
+// rows numbers the keys in the order in which they are shown, as far as they are
+// known.
+func rows(locks []live.Lock, now time.Time, numbers map[identity]int) (rows []lock, more int) {
 	rows = []lock{}
 	for i, l := range locks {
 		if i == maxRows {
 			return rows, len(locks) - i
 		}
-		number, known := numbers[l.Key]
-		if !known {
+		number, known := numbers[identityOf(l)]
+		if !known && l.Key != 0 {
 			number = len(numbers) + 1
-			numbers[l.Key] = number
+			numbers[identityOf(l)] = number
 		}
 		row := lock{Target: l.Target.Name, KeyPattern: l.Target.Pattern, Backend: l.Target.Backend, Key: number,
 			Since: l.Since, For: now.Sub(l.Since).Seconds(), Extends: l.Extends, Fence: l.Fence,

@@ -26,7 +26,7 @@ type Lease struct {
 	root     *trace.SpanContext // of the acquire, where the caller had no span
 	told     atomic.Int32       // of the loss: one of the constants below
 	try      bool
-	live     *live.Entry // on the page of package lockz
+	live     live.Entry // on the page of package lockz
 }
 
 // How much has been said of a loss before its release ends.

@@ -28,7 +28,7 @@ type Acquire struct {
 	attempt time.Time // the start of the latest attempt
 	key     live.Key
 	behind  trace.TraceID // of the lock's holder, where that is known
-	live    *live.Entry   // on the page of package lockz, while waiting
+	live    live.Entry    // on the page of package lockz, while waiting
 }
 
 // A WakeUp is what made a waiter ask again: a value of lock.wake_up.

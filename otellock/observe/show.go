@@ -9,8 +9,8 @@ import (
 )
 
 // Key says which key is taken, for the page of package lockz: it shows which rows
-// are about the same key. The key is kept nowhere. It does nothing without
-// [WithLockz].
+// are about the same key. Call it before [Acquire.Wait]. The key is kept nowhere. It
+// does nothing without [WithLockz].
 func (a *Acquire) Key(key string) {
 	if a.target.series.live != nil {
 		a.key = live.KeyOf(key)
@@ -25,11 +25,11 @@ func (l *Lease) Fenced(fence uint64) {
 }
 
 // showWait puts the caller on the page of package lockz.
-func (a *Acquire) showWait() *live.Entry {
+func (a *Acquire) showWait() live.Entry {
 	const skip = 2 // this function and Wait
 	t := a.target.series.live
 	if t == nil {
-		return nil
+		return live.Entry{}
 	}
 	e := live.Wait(t, a.key, trace.SpanContextFromContext(a.ctx).TraceID(), a.start, skip)
 	e.Behind(a.behind)
@@ -37,10 +37,10 @@ func (a *Acquire) showWait() *live.Entry {
 }
 
 // showHeld puts the lease that has just been granted on the page.
-func (a *Acquire) showHeld(now time.Time) *live.Entry {
+func (a *Acquire) showHeld(now time.Time) live.Entry {
 	t := a.target.series.live
 	if t == nil {
-		return nil
+		return live.Entry{}
 	}
 	var deadline time.Time
 	if a.ttl > 0 {

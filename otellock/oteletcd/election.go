@@ -39,7 +39,7 @@ func (l *Locks) ResumeElection(s *Session, pfx string, leaderKey string, leaderR
 }
 
 func (l *Locks) election(s *Session, pfx string, own *concurrency.Election) *Election {
-	return &Election{own, lock{locks: l, session: s, target: l.observer.KeyTarget(pfx)}}
+	return &Election{own, lock{locks: l, session: s, prefix: pfx, target: l.observer.KeyTarget(pfx)}}
 }
 
 // Unwrap returns etcd's own election. What is done with it is not observed.
@@ -49,6 +49,7 @@ func (e *Election) Unwrap() *concurrency.Election { return e.etcdElection }
 // mutex: acquired, canceled, or a failure of the backend.
 func (e *Election) Campaign(ctx context.Context, val string) error {
 	ctx, acquire := e.target.Acquire(ctx)
+	acquire.Key(e.prefix)
 	acquire.Wait() // it does not tell when it does
 	before := e.Rev()
 	err := e.etcdElection.Campaign(ctx, val)

@@ -11,6 +11,7 @@ import (
 type lock struct {
 	locks   *Locks
 	session *Session
+	prefix  string
 	target  *observe.Target
 	lease   *observe.Lease // nil while it is not held
 	watched bool           // the lease ends with the session

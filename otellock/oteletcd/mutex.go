@@ -22,7 +22,7 @@ func NewMutex(s *Session, pfx string) *Mutex { return defaultLocks().NewMutex(s,
 // NewMutex returns a Mutex on the prefix, whose target is found by the prefix. It
 // sends nothing.
 func (l *Locks) NewMutex(s *Session, pfx string) *Mutex {
-	return &Mutex{concurrency.NewMutex(s, pfx), lock{locks: l, session: s, target: l.observer.KeyTarget(pfx)}}
+	return &Mutex{concurrency.NewMutex(s, pfx), lock{locks: l, session: s, prefix: pfx, target: l.observer.KeyTarget(pfx)}}
 }
 
 // Unwrap returns etcd's own mutex. What is done with it is not observed.
@@ -31,6 +31,7 @@ func (m *Mutex) Unwrap() *concurrency.Mutex { return m.etcdMutex }
 // Lock calls etcd's Lock: acquired, canceled, or a failure of the backend.
 func (m *Mutex) Lock(ctx context.Context) error {
 	ctx, acquire := m.target.Acquire(ctx)
+	acquire.Key(m.prefix)
 	acquire.Wait() // it does not tell when it does
 	err := m.etcdMutex.Lock(ctx)
 	m.hold(ctx, acquire.End(m.classify(&acquire, err, m.answered)))
@@ -41,6 +42,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 // backend.
 func (m *Mutex) TryLock(ctx context.Context) error {
 	ctx, acquire := m.target.TryAcquire(ctx)
+	acquire.Key(m.prefix)
 	err := m.etcdMutex.TryLock(ctx)
 	m.hold(ctx, acquire.End(m.classify(&acquire, err, m.answered)))
 	return err

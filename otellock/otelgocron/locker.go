@@ -39,6 +39,7 @@ type observed struct {
 // Lock returns what the Locker returns.
 func (o *observed) Lock(ctx context.Context, key string) (gocron.Lock, error) {
 	ctx, acquire := o.observer.KeyTarget(key).TryAcquire(ctx)
+	acquire.Key(key)
 	lock, err := o.Locker.Lock(ctx, key)
 	result := err
 	if err != nil && o.busy(err) {

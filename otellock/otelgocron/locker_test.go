@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-co-op/gocron/v2"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/internal/locktest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelgocron"
@@ -156,4 +157,20 @@ func TestAnOptionThatIsRefusedPanics(t *testing.T) {
 		}
 	}()
 	otelgocron.New(&table{}, nil, observe.WithTarget("", "report-*"))
+}
+
+// On the page of package lockz each row says which key it is about, by a number.
+func TestThePageTellsJobsApart(t *testing.T) {
+	jobs := otelgocron.New(&table{locked: map[string]bool{}}, func(error) bool { return false }, observe.WithLockz(true))
+	for _, name := range []string{"report-1", "report-2"} {
+		lock, err := jobs.Lock(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = lock.Unlock(t.Context()) }()
+	}
+	held, _ := live.Locks()
+	if len(held) != 2 || held[0].Key != live.KeyOf("report-1") || held[1].Key != live.KeyOf("report-2") {
+		t.Errorf("held: %+v, want the keys of the two jobs", held)
+	}
 }

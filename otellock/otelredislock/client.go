@@ -54,6 +54,7 @@ func (c *Client) Obtain(ctx context.Context, key string, ttl time.Duration, opt 
 	target := c.observer.KeyTarget(key)
 	if opt == nil || opt.RetryStrategy == nil || opt.RetryStrategy == redislock.NoRetry() {
 		observed, acquire := target.TryAcquire(ctx)
+		acquire.Key(key)
 		acquire.SetTTL(ttl)
 		peer, err := c.peer.Obtain(observed, key, ttl, opt)
 		return c.lock(peer, acquire.End(reason(err))), err
@@ -65,6 +66,7 @@ func (c *Client) Obtain(ctx context.Context, key string, ttl time.Duration, opt 
 		wait = time.Until(deadline)
 	}
 	observed, acquire := target.Acquire(ctx)
+	acquire.Key(key)
 	acquire.SetTTL(ttl)
 	acquire.SetWait(wait)
 	r := &retries{acquire: acquire, next: opt.RetryStrategy}

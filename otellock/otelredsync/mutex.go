@@ -62,6 +62,7 @@ func (m *Mutex) lock(ctx context.Context, try bool, lock func(context.Context) e
 		begin = m.target.TryAcquire
 	}
 	observed, acquire := begin(ctx)
+	acquire.Key(m.peer.Name())
 	w := m.watch()
 	w.Context, w.acquire, w.try = observed, acquire, try
 	err := lock(w)

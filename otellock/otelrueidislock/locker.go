@@ -72,6 +72,7 @@ func (l *locker) Close() {
 
 func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
+	acquire.Key(name)
 	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire}}, name, l.Locker.WithContext)
 }
 
@@ -85,6 +86,7 @@ func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Con
 
 func (l *locker) try(ctx context.Context, name string, take taker) (context.Context, context.CancelFunc, error) {
 	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
+	acquire.Key(name)
 	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire, try: true}}, name, take)
 }
 

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/otellock/otellock-go/internal/etcdtest"
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/internal/locktest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	concurrency "github.com/otellock/otellock-go/otellock/oteletcd"
@@ -464,4 +465,19 @@ func TestManyMutexesOfOneSessionThatIsLostWhileTheyAreUsedConcurrentSafe(t *test
 	must(t, err)
 	group.Wait()
 	locktest.Eventually(t, "nothing is held", func() bool { return w.tel.Total(t, "lock.held") == 0 })
+}
+
+// On the page of package lockz each row says which key it is about, by a number.
+func TestThePageTellsPrefixesApart(t *testing.T) {
+	w := newWorld(t, server.Addr)
+	w.locks = concurrency.New(append(observed(w.tel), observe.WithLockz(true))...)
+	s := w.session()
+	t.Cleanup(func() { _ = s.Close() })
+	mutex, election := w.mutex(s), w.locks.NewElection(s, prefix(t)+"/leader")
+	must(t, mutex.Lock(t.Context()), election.Campaign(t.Context(), "here"))
+	held, _ := live.Locks()
+	if len(held) != 2 || held[0].Key != live.KeyOf(prefix(t)) || held[1].Key != live.KeyOf(prefix(t)+"/leader") {
+		t.Errorf("held: %+v, want the keys of the two prefixes", held)
+	}
+	must(t, mutex.Unlock(t.Context()), election.Resign(t.Context()))
 }
