@@ -137,7 +137,7 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	}
 	timeout := budget(ctx, now, whole)
 	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
-	if !l.try && c.locker.notifier != nil {
+	if c.locker.notifier != nil && w.queues() {
 		claim.Waiter = w.queue
 	}
 	grant, err := c.locker.call(ctx, "acquire", claim, timeout)
