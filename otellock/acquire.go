@@ -141,6 +141,9 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 		claim.Waiter = w.queue
 	}
 	grant, err := c.locker.call(ctx, "acquire", claim, timeout)
+	if claim.Waiter != nil && !grant.Acquired {
+		w.queue.tell()
+	}
 	a := attempt{sent: now, at: time.Now(), timeout: timeout, grant: grant, cut: timeout < whole, err: err}
 	switch {
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 // forgotten.
 type register struct {
 	*memorybackend.Backend
+	fails func(c otellock.Claim) error // of an acquire that has told of its waiter
 
 	mu    sync.Mutex
 	known map[told]bool
@@ -39,6 +40,9 @@ func (r *register) Acquire(ctx context.Context, c otellock.Claim) (otellock.Gran
 		return grant, err
 	}
 	r.note(c)
+	if r.fails != nil {
+		return otellock.Grant{}, r.fails(c)
+	}
 	return grant, nil
 }
 
@@ -77,6 +81,23 @@ func TestWhoDoesNotWaitIsNotToldOf(t *testing.T) {
 		}
 		if ran, err := m.TryDo(t.Context(), fn); ran || err != nil {
 			t.Errorf("TryDo = %t, %v", ran, err)
+		}
+		r.wantForgotten(t)
+		_ = lease.Release(t.Context())
+	})
+}
+
+func TestAWaiterWhoseFirstAttemptFailedAfterItWasToldIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &register{Backend: memorybackend.New(), known: map[told]bool{},
+			fails: func(otellock.Claim) error { return classed("OOM") }}
+		m := newLocker(t, r).UndeclaredMutex("lock:projects:7")
+		lease, err := m.Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Do(t.Context(), func(context.Context) error { return nil }); err != nil {
+			t.Error(err)
 		}
 		r.wantForgotten(t)
 		_ = lease.Release(t.Context())

@@ -151,12 +151,18 @@ func (q *queue) begin() (wakes int, how observe.WakeUp) {
 	return q.wakes, how
 }
 
+// tell notes that the backend may know the queue, whatever became of the attempt.
+func (q *queue) tell() {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
+	q.told = true
+}
+
 // rest sets when the first asks again. If the queue was woken since it last began
 // to ask, that is at once.
 func (q *queue) rest(wakes int, due time.Time) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.told = true
 	if wakes == q.wakes {
 		q.due = due
 	}
@@ -166,7 +172,7 @@ func (q *queue) rest(wakes int, due time.Time) {
 func (q *queue) answered(g Grant) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.told, q.held, q.ours = true, true, g.Held, time.Time{}
+	q.busy, q.held, q.ours = true, g.Held, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the
