@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/otellock/otellock-go/otellock"
 	"github.com/otellock/otellock-go/otellock/memorybackend"
@@ -16,6 +17,7 @@ import (
 type register struct {
 	*memorybackend.Backend
 	fails func(c otellock.Claim) error // of an acquire that has told of its waiter
+	pause func()                       // of a release, before it tells of its waiter
 
 	mu    sync.Mutex
 	known map[told]bool
@@ -47,6 +49,9 @@ func (r *register) Acquire(ctx context.Context, c otellock.Claim) (otellock.Gran
 }
 
 func (r *register) Release(ctx context.Context, c otellock.Claim) error {
+	if r.pause != nil {
+		r.pause()
+	}
 	r.note(c)
 	return r.Backend.Release(ctx, c)
 }
@@ -101,5 +106,29 @@ func TestAWaiterWhoseFirstAttemptFailedAfterItWasToldIsForgotten(t *testing.T) {
 		}
 		r.wantForgotten(t)
 		_ = lease.Release(t.Context())
+	})
+}
+
+func TestAWaiterThatALateReleaseTellsOfIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &register{Backend: memorybackend.New(), known: map[told]bool{}}
+		m := newLocker(t, r).UndeclaredMutex("lock:projects:7")
+		lease, err := m.Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		waiter := make(chan error)
+		go func() { waiter <- m.Do(ctx, func(context.Context) error { return nil }) }()
+		synctest.Wait()
+		r.pause = func() {
+			cancel()
+			<-waiter
+			time.Sleep(time.Millisecond)
+		}
+		if err := lease.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.wantForgotten(t)
 	})
 }

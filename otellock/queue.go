@@ -83,14 +83,21 @@ func (q *queue) leave(w *waiter) {
 
 // waiter returns the queue of the key, for the backend to wake when the key is
 // released. It returns nil if nobody waits.
-func (qs *queues) waiter(key string) Waiter {
+func (qs *queues) waiter(key string) *queue {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	if q := qs.byKey[key]; q != nil {
+	q := qs.byKey[key]
+	if q != nil {
 		q.told = true
-		return q
 	}
-	return nil
+	return q
+}
+
+// isEmpty reports whether all waiters have left: nobody joins it any more.
+func (q *queue) isEmpty() bool {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
+	return q.first == nil
 }
 
 // wakeAll makes the first of every queue ask, because the backend answers again.
