@@ -38,7 +38,6 @@ var (
 	mu      sync.Mutex
 	targets []*Target
 	entries = map[*Entry]struct{}{}
-	pool    = sync.Pool{New: func() any { return new(Entry) }}
 )
 
 // NewTarget returns a Target whose failures and waits are kept from now on. Its
@@ -51,8 +50,9 @@ func NewTarget(name, pattern, backend string) *Target {
 	return t
 }
 
-// An Entry is one lock that is waited for or held. It must not be used after its
-// End or Stop.
+// An Entry is one lock that is waited for or held. What is said of it after its End
+// or Stop is said in vain: a release may overtake an extend. That is why entries are
+// not used again.
 type Entry struct {
 	target   *Target
 	key      Key
@@ -67,9 +67,7 @@ type Entry struct {
 }
 
 func begin(t *Target, key Key, id trace.TraceID, since time.Time) *Entry {
-	e := pool.Get().(*Entry)
-	*e = Entry{target: t, key: key, trace: id, since: since}
-	return e
+	return &Entry{target: t, key: key, trace: id, since: since}
 }
 
 func (e *Entry) add() *Entry {
@@ -81,9 +79,8 @@ func (e *Entry) add() *Entry {
 
 func (e *Entry) remove() {
 	mu.Lock()
+	defer mu.Unlock()
 	delete(entries, e)
-	mu.Unlock()
-	pool.Put(e)
 }
 
 // Hold says that a lock is held from now until End. Deadline is zero for a lease

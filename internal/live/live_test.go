@@ -111,3 +111,21 @@ func BenchmarkHoldAndEnd(b *testing.B) {
 		Hold(target, KeyOf("lock:bench:1"), trace.TraceID{1}, time.Now(), time.Now()).End()
 	}
 }
+
+// A release may overtake an extend, which ends later.
+func TestWhatIsSaidOfALockThatHasEndedIsSaidOfNoOther(t *testing.T) {
+	target := NewTarget("ended", "lock:ended:*", "memory")
+	deadline := time.Now().Add(time.Minute)
+	for range 100 { // a pool need not return what was put into it
+		ended := Hold(target, 1, trace.TraceID{1}, time.Now(), deadline)
+		ended.End()
+		next := Hold(target, 2, trace.TraceID{2}, time.Now(), deadline)
+		ended.Extended(deadline.Add(time.Hour))
+		ended.Fenced(7)
+		held, _ := Locks()
+		if len(held) != 1 || held[0].Deadline != deadline || held[0].Extends != 0 || held[0].Fence != 0 {
+			t.Fatalf("held: %+v", held)
+		}
+		next.End()
+	}
+}
