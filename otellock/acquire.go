@@ -237,7 +237,6 @@ func (l *lease) startAt(a attempt) {
 func (l *lease) renewToken(ctx context.Context) {
 	if l.pending {
 		l.config.locker.cleanup.add(ctx, l, false)
-		l.pending = false
 	}
 	l.token = l.config.newValue(ctx)
 }

@@ -497,3 +497,17 @@ func TestAnExtendThatTheReleaseWaitsForKeepsWhatItFound(t *testing.T) {
 		}
 	})
 }
+
+func TestATokenThatTheAcquireAndTheReleaseLeaveIsCountedOnce(t *testing.T) {
+	inVirtualTime(t, func(s *stage) {
+		s.Other(100 * time.Millisecond)
+		s.Backend.Script(func() {
+			s.Backend.OnAcquire = []fault{works, losesReply}
+			s.Backend.OnRelease = []fault{hangs, hangs}
+		})
+		s.Err = s.Mutex().Do(s.Ctx, s.Fn)
+		time.Sleep(2 * time.Second)
+		s.WantCounted(map[attempt]int64{{"acquire", "acquired", "", ""}: 1,
+			{"release", "release_error", "timeout", "open"}: 1, {"cleanup", "cleaned", "", ""}: 1})
+	})
+}
