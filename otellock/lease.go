@@ -195,10 +195,12 @@ func (l *lease) releaseByClose(ctx context.Context) {
 }
 
 // abandon ends a lease that nobody can release any more. The backend is not
-// touched: the collector may run while the critical section still does.
+// touched, nor by a cleanup: the collector may run while the critical section still
+// does.
 func (l *lease) abandon() {
 	if l.beginEnd() {
 		defer l.finishEnd()
+		l.pending = false
 		l.observed.Abandon(context.Background())
 	}
 }
