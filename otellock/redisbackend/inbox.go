@@ -156,8 +156,7 @@ func (in *inbox) open(name string) {
 	in.wakeAll()
 }
 
-// lost takes the name back: everybody polls. It returns true if the inbox is closed,
-// and closes it if nobody may use it.
+// lost takes the name back: everybody polls. It returns true if the inbox is closed.
 func (in *inbox) lost() bool {
 	ws := in.waiters
 	ws.mu.Lock()
