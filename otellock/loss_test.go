@@ -398,3 +398,19 @@ func TestAnExtendThatIsAnsweredAfterTheLossIsTooLate(t *testing.T) {
 		}
 	})
 }
+
+// The release of the work that a loss has stopped races with the report of that loss.
+func TestALossThatStopsTheWorkIsSaidOnce(t *testing.T) {
+	for range 200 {
+		inVirtualTime(t, func(s *stage) {
+			_ = s.Mutex().With(otellock.WithCancelOnLoss(true)).Do(s.Ctx, func(ctx context.Context) error {
+				<-ctx.Done()
+				return nil
+			})
+			s.WantCounted(map[attempt]int64{{"acquire", "acquired", "", ""}: 1, {"release", "release_error", "expired", "open"}: 1})
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
