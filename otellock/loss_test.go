@@ -250,7 +250,7 @@ func TestALossIsWarnedOfAtThatMoment(t *testing.T) {
 		err := b.renewed("7", 10*time.Second).Do(b.ctx, func(context.Context) error {
 			time.Sleep(10*time.Second - 1)
 			wantWarnings(t, b)
-			time.Sleep(2)
+			time.Sleep(2 * time.Nanosecond)
 			wantWarnings(t, b, "release_error expired")
 			if n := b.tel.Attempts(t)[attempt{"release", "release_error", "expired", "open"}]; n != 1 {
 				t.Errorf("counted %d times", n)
