@@ -137,10 +137,13 @@ func (w *waiter) attempt(ctx context.Context, again bool) attempt {
 	}
 	timeout := budget(ctx, now, whole)
 	claim := Claim{Key: l.key, Token: l.token, TTL: c.ttl, Again: again, Fence: c.fencing}
-	if !l.try && c.locker.notifier != nil {
+	if c.locker.notifier != nil && w.queues() {
 		claim.Waiter = w.queue
 	}
 	grant, err := c.locker.call(ctx, "acquire", claim, timeout)
+	if claim.Waiter != nil && !grant.Acquired {
+		w.queue.tell()
+	}
 	a := attempt{sent: now, at: time.Now(), timeout: timeout, grant: grant, cut: timeout < whole, err: err}
 	switch {
 	case err != nil:
@@ -234,7 +237,6 @@ func (l *lease) startAt(a attempt) {
 func (l *lease) renewToken(ctx context.Context) {
 	if l.pending {
 		l.config.locker.cleanup.add(ctx, l, false)
-		l.pending = false
 	}
 	l.token = l.config.newValue(ctx)
 }

@@ -16,9 +16,12 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 	defer cancel()
 	var waiter Waiter // who takes over from a release
 	if (op == "release" || op == "cleanup") && c.Keep == 0 {
-		waiter = l.queues.waiter(c.Key)
-		if l.notifier != nil {
-			c.Waiter = waiter
+		if q := l.queues.waiter(c.Key); q != nil {
+			waiter = q
+			if l.notifier != nil {
+				c.Waiter = q
+				defer l.forgetIfEmpty(q) // its last waiter may have left before the backend was told
+			}
 		}
 	}
 	defer func() {
@@ -46,6 +49,12 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 		waiter.WakeAlone()
 	}
 	return grant, err
+}
+
+func (l *Locker) forgetIfEmpty(q *queue) {
+	if q.isEmpty() {
+		l.notifier.Forget(q.key, q)
+	}
 }
 
 // answeredSince reports whether the backend has answered any attempt of this

@@ -58,9 +58,10 @@ func (c *cleanup) init(l *Locker) {
 	c.Counter, c.locker, c.wake = inflight.New(), l, make(chan struct{}, 1)
 }
 
-// add takes over the token of a lease.
+// add takes over the token of a lease, whatever may still become of it.
 func (c *cleanup) add(ctx context.Context, l *lease, given bool) {
 	now := time.Now()
+	l.pending = false
 	l.mu.Lock()
 	longest := max(l.config.ttl, l.longest)
 	l.mu.Unlock()

@@ -94,7 +94,10 @@ func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.
 	}
 	l.mu.Unlock()
 	failed, pending := l.request(ctx, "extend", ttl, timeout, op)
-	failed = l.endExtend(start, ttl, failed, pending, done)
+	failed, found := l.endExtend(start, ttl, failed, pending, done)
+	if found {
+		defer l.reports.Done()
+	}
 	if failed == nil {
 		op.End(nil)
 		return nil
@@ -123,8 +126,9 @@ func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error
 	return nil, nil
 }
 
-// endExtend keeps what the extend has found, and lets the next one begin.
-func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) *Error {
+// endExtend keeps what the extend has found, and lets the next one begin. found says
+// that it is a loss which nobody has found before.
+func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) (_ *Error, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer close(done)
@@ -145,12 +149,13 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 			l.watch.from = start
 		}
 	case failed.kind != ErrBackend:
-		l.lost = failed
+		l.lost, found = failed, true
+		l.reports.Add(1)
 		l.gone.Store(true)
 	}
 	if pending {
 		l.shortest = min(l.shortest, ttl)
 	}
 	l.rearm()
-	return failed
+	return failed, found
 }

@@ -129,18 +129,19 @@ type lease struct {
 	protected bool           // the backend granted it
 	pending   bool           // an attempt to acquire the token may still land
 
-	mu        sync.Mutex    // never held over a call of the backend
-	releasing bool          // or released: no extend begins any more
-	overtaken bool          // the release did not wait for the extend
-	longest   time.Duration // time to live that an extend has asked for
-	ending    bool          // somebody ends the lease, or has
-	ended     bool          // and its result is set
-	waiters   chan struct{} // made by the first who waits for the end, and closed then
-	extending chan struct{} // closed when the extend that is under way has ended
-	shortest  time.Duration // time to live of any attempt that may still land
-	lost      *Error        // what Extend, a renewal or the watch found
-	outlived  bool          // lost by the local clock: the key may still be there
-	watch     *watch        // nil where nothing is renewed and a loss does not end the work
+	mu        sync.Mutex     // never held over a call of the backend
+	releasing bool           // or released: no extend begins any more
+	overtaken bool           // the release did not wait for the extend
+	longest   time.Duration  // time to live that an extend has asked for
+	ending    bool           // somebody ends the lease, or has
+	ended     bool           // and its result is set
+	waiters   chan struct{}  // made by the first who waits for the end, and closed then
+	extending chan struct{}  // closed when the extend that is under way has ended
+	shortest  time.Duration  // time to live of any attempt that may still land
+	lost      *Error         // what Extend, a renewal or the watch found
+	outlived  bool           // lost by the local clock: the key may still be there
+	reports   sync.WaitGroup // of a loss: under way
+	watch     *watch         // nil where nothing is renewed and a loss does not end the work
 
 	result error // of the end
 }
@@ -169,6 +170,7 @@ func (l *lease) release(ctx context.Context) error {
 		}
 	})
 	if first {
+		l.reports.Wait() // the loss has ended the work, and must be said once
 		op.End(l.result)
 	}
 	return l.result
@@ -195,10 +197,12 @@ func (l *lease) releaseByClose(ctx context.Context) {
 }
 
 // abandon ends a lease that nobody can release any more. The backend is not
-// touched: the collector may run while the critical section still does.
+// touched, nor by a cleanup: the collector may run while the critical section still
+// does.
 func (l *lease) abandon() {
 	if l.beginEnd() {
 		defer l.finishEnd()
+		l.pending = false
 		l.observed.Abandon(context.Background())
 	}
 }

@@ -250,7 +250,7 @@ func TestALossIsWarnedOfAtThatMoment(t *testing.T) {
 		err := b.renewed("7", 10*time.Second).Do(b.ctx, func(context.Context) error {
 			time.Sleep(10*time.Second - 1)
 			wantWarnings(t, b)
-			time.Sleep(2)
+			time.Sleep(2 * time.Nanosecond)
 			wantWarnings(t, b, "release_error expired")
 			if n := b.tel.Attempts(t)[attempt{"release", "release_error", "expired", "open"}]; n != 1 {
 				t.Errorf("counted %d times", n)
@@ -412,4 +412,20 @@ func TestAnExtendInAContextThatTheLossHasEndedReturnsTheLoss(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// The release of the work that a loss has stopped races with the report of that loss.
+func TestALossThatStopsTheWorkIsSaidOnce(t *testing.T) {
+	for range 200 {
+		inVirtualTime(t, func(s *stage) {
+			_ = s.Mutex().With(otellock.WithCancelOnLoss(true)).Do(s.Ctx, func(ctx context.Context) error {
+				<-ctx.Done()
+				return nil
+			})
+			s.WantCounted(map[attempt]int64{{"acquire", "acquired", "", ""}: 1, {"release", "release_error", "expired", "open"}: 1})
+		})
+		if t.Failed() {
+			return
+		}
+	}
 }

@@ -83,14 +83,21 @@ func (q *queue) leave(w *waiter) {
 
 // waiter returns the queue of the key, for the backend to wake when the key is
 // released. It returns nil if nobody waits.
-func (qs *queues) waiter(key string) Waiter {
+func (qs *queues) waiter(key string) *queue {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	if q := qs.byKey[key]; q != nil {
+	q := qs.byKey[key]
+	if q != nil {
 		q.told = true
-		return q
 	}
-	return nil
+	return q
+}
+
+// isEmpty reports whether all waiters have left: nobody joins it any more.
+func (q *queue) isEmpty() bool {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
+	return q.first == nil
 }
 
 // wakeAll makes the first of every queue ask, because the backend answers again.
@@ -151,12 +158,18 @@ func (q *queue) begin() (wakes int, how observe.WakeUp) {
 	return q.wakes, how
 }
 
+// tell notes that the backend may know the queue, whatever became of the attempt.
+func (q *queue) tell() {
+	q.queues.mu.Lock()
+	defer q.queues.mu.Unlock()
+	q.told = true
+}
+
 // rest sets when the first asks again. If the queue was woken since it last began
 // to ask, that is at once.
 func (q *queue) rest(wakes int, due time.Time) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.told = true
 	if wakes == q.wakes {
 		q.due = due
 	}
@@ -166,7 +179,7 @@ func (q *queue) rest(wakes int, due time.Time) {
 func (q *queue) answered(g Grant) {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()
-	q.busy, q.told, q.held, q.ours = true, true, g.Held, time.Time{}
+	q.busy, q.held, q.ours = true, g.Held, time.Time{}
 }
 
 // granted is called when the first has the lock. The next one is woken by the

@@ -79,7 +79,7 @@ func TestRenewalEndsWithTheLimit(t *testing.T) {
 		if !lease.Protected() || len(b.tel.Warnings()) != 0 {
 			t.Errorf("lost before the limit: %v", lease)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		if lease.Protected() {
 			t.Error("held beyond the limit")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -495,5 +496,43 @@ func TestAnExtendThatTheReleaseWaitsForKeepsWhatItFound(t *testing.T) {
 		if err := <-extended; !errors.Is(err, otellock.ErrStolen) {
 			s.Errorf("Extend = %v", err)
 		}
+	})
+}
+
+func TestATokenThatTheAcquireAndTheReleaseLeaveIsCountedOnce(t *testing.T) {
+	inVirtualTime(t, func(s *stage) {
+		s.Other(100 * time.Millisecond)
+		s.Backend.Script(func() {
+			s.Backend.OnAcquire = []fault{works, losesReply}
+			s.Backend.OnRelease = []fault{hangs, hangs}
+		})
+		s.Err = s.Mutex().Do(s.Ctx, s.Fn)
+		time.Sleep(2 * time.Second)
+		s.WantCounted(map[attempt]int64{{"acquire", "acquired", "", ""}: 1,
+			{"release", "release_error", "timeout", "open"}: 1, {"cleanup", "cleaned", "", ""}: 1})
+	})
+}
+
+// The collector may run while the critical section still does.
+func TestTheKeyOfAForgottenLeaseIsLeftAloneThoughAnAttemptAtItMayStillLand(t *testing.T) {
+	inVirtualTime(t, func(s *stage) {
+		s.Other(100 * time.Millisecond)
+		s.Backend.Script(func() { s.Backend.OnAcquire = []fault{works, losesReply} })
+		if _, err := s.Mutex().Lock(s.Ctx); err != nil {
+			s.Fatal(err)
+		}
+		abandoned := attempt{"cleanup", "abandoned", "", ""}
+		for range 100 {
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+			if s.Tel.Attempts(s)[abandoned] > 0 {
+				break
+			}
+		}
+		time.Sleep(time.Second)
+		if s.IsFree() {
+			s.Error("the key is gone")
+		}
+		s.WantCounted(map[attempt]int64{{"acquire", "acquired", "", ""}: 1, abandoned: 1})
 	})
 }

@@ -33,13 +33,17 @@ func newWaiter(l *lease, op *observe.Acquire, start time.Time) *waiter {
 	if l.try { // it waits for nothing but a connection
 		w.limit = min(c.wait, c.attemptTimeout)
 	}
-	if l.try || c.wait == 0 {
-		c.locker.queues.alone(w)
-	} else {
+	if w.queues() {
 		c.locker.queues.enter(w)
+	} else {
+		c.locker.queues.alone(w)
 	}
 	return w
 }
+
+// queues reports whether it waits with others. Who asks once, for a try or without a
+// wait, does not, and the backend is not told of a queue that is over at once.
+func (w *waiter) queues() bool { return !w.lease.try && w.lease.config.wait > 0 }
 
 func (w *waiter) leave() { w.queue.leave(w) }
 

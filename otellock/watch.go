@@ -90,11 +90,13 @@ func (l *lease) expire() {
 		lost.cause = w.failed
 	}
 	l.lost, l.outlived = lost, true
+	l.reports.Add(1)
 	l.gone.Store(true)
 	calls := &l.config.locker.calls
 	calls.Begin() // so that Close waits for the report
 	l.mu.Unlock()
 	defer calls.End()
+	defer l.reports.Done()
 	l.stopWork(lost)
 	l.observed.Expire(w.ctx, lost)
 }

@@ -3,8 +3,9 @@
 // a master found through Sentinel, or a Cluster.
 //
 // A lease is a string key that holds its owner's token and expires by itself.
-// Every operation is one SET, with a GET after it if the key was taken, or one
-// script on one key, so that it is atomic and works in a Cluster. No command is
+// Every operation is one SET, with a script after it if the key was taken, or one
+// script, so that it is atomic. What a script needs beside the key, the last fence and
+// the list of who waits, is in the key's slot of a Cluster. No command is
 // repeated: the client's own retries are switched off for it, also when the client
 // is shared and retries everything else.
 //
@@ -134,7 +135,6 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 
 // acquire asks once, on a connection or on any. Whoever waits gets into the list of
 // the key.
-
 func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
 	grant, err := b.take(ctx, to, c)
 	switch {

@@ -156,8 +156,7 @@ func (in *inbox) open(name string) {
 	in.wakeAll()
 }
 
-// lost takes the name back: everybody polls. It returns true if the inbox is closed,
-// and closes it if nobody may use it.
+// lost takes the name back: everybody polls. It returns true if the inbox is closed.
 func (in *inbox) lost() bool {
 	ws := in.waiters
 	ws.mu.Lock()
@@ -185,13 +184,16 @@ func (in *inbox) wakeAll() {
 	}
 }
 
-// forbids reports whether a server will not let this user publish or subscribe,
-// however often it is asked.
+// forbids reports whether a server will not let this user publish, subscribe or use
+// lists, however often it is asked. A script says so by NOPERM or ERR, depending on
+// the server's version.
 func forbids(err error) bool {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
 		return false
 	}
-	text := answer.Error()
-	return strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "ERR unknown command")
+	text, ofList := strings.CutPrefix(answer.Error(), "NOLIST ")
+	text = strings.TrimPrefix(text, "-")
+	return strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "ERR unknown command") ||
+		ofList && strings.HasPrefix(text, "ERR ")
 }

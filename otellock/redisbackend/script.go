@@ -46,11 +46,12 @@ const foreign = `
   if #value > 200 then value = '' end
   return {value, redis.pcall('PTTL', KEYS[1])}`
 
-// list puts ARGV[2] at the end of KEYS[2], unless it is in there.
+// list puts ARGV[2] at the end of KEYS[2], unless it is in there. Its failure is told
+// from one of the key: a busy lock is busy without it.
 const list = `
   local place = redis.pcall('LPOS', KEYS[2], ARGV[2])
   if not place then place = redis.pcall('RPUSH', KEYS[2], ARGV[2]) end
-  if type(place) == 'table' then return place end
+  if type(place) == 'table' then return redis.error_reply('NOLIST ' .. place.err) end
   redis.pcall('PEXPIRE', KEYS[2], 2000)`
 
 // next wakes the first of KEYS[2] whose inbox is read. PUBLISH counts who reads it on
@@ -118,11 +119,14 @@ if not value then return 0 end` + list + foreign)
 
 	// releaseAndWake is release, and wakes the inbox that waits longest. ARGV[2] is the
 	// caller's own, if others of his process wait: it waits from now on. It is not
-	// published to if it is the next, for the reply says so.
+	// published to if it is the next, for the reply says so. The key is gone by then, so
+	// that no failure of the list is one of the release.
 	releaseAndWake = newScript(owner + `
 local done = redis.pcall('DEL', KEYS[1])
 if type(done) == 'table' then return done end
-if ARGV[2] ~= '' then ` + list + ` end` + next)
+local function wait()` + list + `
+end
+if ARGV[2] ~= '' then wait() end` + next)
 
 	// leave takes an inbox out of the list. If it is not there, it may have been woken
 	// in vain: then the next one is.

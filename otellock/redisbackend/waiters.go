@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,7 +146,7 @@ func (ws *waiters) forbidden(err error) {
 	}
 	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; "+
 		"it takes keys and channels otellock:*, LPOS, RPUSH, LPOP, LREM, PEXPIRE, PUBLISH and SUBSCRIBE",
-		"error.type", code(answer.Error()))
+		"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
 }
 
 func (ws *waiters) isMute() bool {
@@ -220,7 +221,7 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 // noList reports whether a script failed for the list and not for the key: the user
 // may not touch it, or the slot is moving and only one of them has.
 func noList(err error) bool {
-	return err == errMute || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
+	return err == errMute || redis.HasErrorPrefix(err, "NOLIST") || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
 }
 
 var errMute = errors.New("wake-ups are forbidden")

@@ -235,6 +235,7 @@ func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) 
 	const own = "lock:*"
 	for name, rules := range map[string][]any{
 		"the list":      {"~" + own, "&*", "+@all"},
+		"its commands":  {"~*", "&*", "+@all", "-lpos", "-rpush"},
 		"subscribing":   {"~*", "&*", "+@all", "-subscribe"},
 		"publishing":    {"~*", "&*", "+@all", "-publish"},
 		"every channel": {"~*", "resetchannels", "+@all"},
@@ -271,7 +272,7 @@ func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) 
 					poll(t, "it is said", func() bool {
 						mu.Lock()
 						defer mu.Unlock()
-						return strings.Contains(said.String(), "NOPERM")
+						return strings.Contains(said.String(), "may not do what wakes waiters")
 					})
 					if err := lease.Release(context.Background()); err != nil {
 						t.Errorf("Release: %v", err)
@@ -338,5 +339,35 @@ func TestWakeUpsComeBackAfterTheServerHasRestarted(t *testing.T) {
 	release()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// What wakes others comes after the key is removed: where it fails, the release has
+// not.
+func TestAReleaseSucceedsWhereTheServerForbidsWakeUpsFromThenOn(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"-lpos", "-rpush", "-pexpire", "-lpop"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			admin := server.Client()
+			run(t, admin, "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all")
+			o := redisbackend.Options(server.Addr)
+			o.Username, o.Password = "app", "secret"
+			o.PoolTimeout, o.DialTimeout = time.Minute, time.Minute
+			rdb := redis.NewClient(o)
+			t.Cleanup(func() { _ = rdb.Close() })
+			m := newMember(t, rdb)
+			release := m.holds(t, "7")
+			done := m.waits(t, admin, "7")
+			if command == "-rpush" { // it is called for a new place only
+				run(t, admin, "DEL", waitersOf("7"))
+			}
+			run(t, admin, "ACL", "SETUSER", "app", command)
+			release()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
