@@ -60,6 +60,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer closeLocks()
 
+	fmt.Fprint(out, "This takes about 10 s.\n\n")
 	fmt.Fprintf(out, "CONTENTION\n   %d workers want one key, %d times each, hold it for %v and wait for it for %v\n\n", workers, turns, holds, patience)
 	if err := contend(ctx, out, locks); err != nil {
 		return err

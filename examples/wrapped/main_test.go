@@ -3,6 +3,13 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/log/logtest"
+
+	"github.com/otellock/otellock-go/semconv"
 )
 
 // run fails by itself where two workers were inside at once, and where a lock does not
@@ -18,4 +25,19 @@ func TestEachLockTellsOfTheContentionAndOfTheOutage(t *testing.T) {
 		}
 	}
 	t.Log(out.String())
+}
+
+func TestASummaryIsPrintedWithHowManyWereSuppressed(t *testing.T) {
+	var out strings.Builder
+	summary := logtest.RecordFactory{
+		Severity:   log.SeverityInfo,
+		Body:       attribute.StringValue("repeated warnings suppressed: backend_error, redsync"),
+		Attributes: []attribute.KeyValue{semconv.LockReportSuppressedCount(9)},
+	}.NewRecord()
+	if err := (printer{&out}).Export(t.Context(), []sdklog.Record{summary}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "   INFO repeated warnings suppressed: backend_error, redsync  9\n"; got != want {
+		t.Errorf("it is printed as %q, want %q", got, want)
+	}
 }
