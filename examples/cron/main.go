@@ -105,6 +105,7 @@ func show(ctx context.Context, out io.Writer, p plan, schedules int) error {
 	clocks := []time.Duration{0, 200 * time.Millisecond, p.skew}
 	fmt.Fprintf(out, "A job every %v in %d replicas, whose clocks are %v, %v and %v ahead. The lock is kept for %v.\n",
 		p.period, len(clocks), clocks[0], clocks[1], clocks[2], p.hold())
+	fmt.Fprintf(out, "%d schedules take about %v.\n", schedules, p.period*time.Duration(schedules+1))
 	f, err := startFleet(ctx, p, clocks)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func report(ctx context.Context, out io.Writer, addr string) error {
 	var deleted time.Time
 	err = reports.Mutex().Do(ctx, func(ctx context.Context) error {
 		start := time.Now()
-		fmt.Fprintf(out, "A report takes half an hour, its lease lives %v.\n", reportTTL)
+		fmt.Fprintf(out, "A report may take half an hour, its lease lives %v.\n", reportTTL)
 		for page := 1; ; page++ {
 			if !sleep(ctx, 100*time.Millisecond) { // writes a page
 				return context.Cause(ctx)

@@ -283,6 +283,18 @@ func TestColoursAreForATerminalWithoutNO_COLOR(t *testing.T) {
 	}
 }
 
+func TestALongWarningIsWrappedBehindItsMark(t *testing.T) {
+	const want = `   │  ! WARN lock lease
+   │    expired while
+   │    held
+`
+	var out strings.Builder
+	tree{out: &screen{Writer: &out, width: 24}}.warn("   │  ", "WARN lock lease expired while held")
+	if got := out.String(); got != want {
+		t.Errorf("it is printed as\n%s\nwant\n%s", got, want)
+	}
+}
+
 // wantSentryEvent checks what the Sentry event says against the same record as
 // it came over OTLP.
 func wantSentryEvent(t *testing.T, event envelopetest.Event, record otlptest.LogRecord) {

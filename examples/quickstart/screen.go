@@ -57,18 +57,23 @@ func (s *screen) heading(name, text string) {
 }
 
 // say prints words behind an indent, wrapped.
-func (s *screen) say(c style, indent, text string) {
-	line := indent
+func (s *screen) say(c style, indent, text string) { s.item(c, indent, "", text) }
+
+// item prints words behind an indent and a mark. What is wrapped stands behind the
+// mark.
+func (s *screen) item(c style, indent, mark, text string) {
+	line, words := indent+mark, 0
 	for _, word := range strings.Fields(text) {
 		switch {
-		case line == indent:
+		case words == 0:
 			line += word
 		case columns(line)+1+columns(word) > s.width:
 			fmt.Fprintln(s, s.paint(c, line))
-			line = indent + word
+			line = indent + strings.Repeat(" ", columns(mark)) + word
 		default:
 			line += " " + word
 		}
+		words++
 	}
 	fmt.Fprintln(s, s.paint(c, line))
 }

@@ -52,7 +52,7 @@ func (t tree) print(s sdktrace.ReadOnlySpan, count, depth int, branch, indent st
 	c, note := noteOn(s)
 	t.out.row(name, round(s.EndTime().Sub(s.StartTime())), c, note, indent)
 	if warning := t.warnings[s.SpanContext().SpanID()]; warning != "" {
-		t.out.say(warned, indent, "! "+warning)
+		t.warn(indent, warning)
 	}
 	if depth == t.deepest {
 		return
@@ -74,6 +74,8 @@ func (t tree) print(s sdktrace.ReadOnlySpan, count, depth int, branch, indent st
 		below = below[alike:]
 	}
 }
+
+func (t tree) warn(indent, warning string) { t.out.item(warned, indent, "! ", warning) }
 
 // noteOn says in words what became of a request or of a lock.
 func noteOn(s sdktrace.ReadOnlySpan) (style, string) {

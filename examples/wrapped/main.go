@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9/logging"
@@ -33,7 +34,8 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// All that may end it early: what it has started would outlive it.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "wrapped:", err)
@@ -60,6 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer closeLocks()
 
+	fmt.Fprint(out, "This takes about 10 s.\n\n")
 	fmt.Fprintf(out, "CONTENTION\n   %d workers want one key, %d times each, hold it for %v and wait for it for %v\n\n", workers, turns, holds, patience)
 	if err := contend(ctx, out, locks); err != nil {
 		return err

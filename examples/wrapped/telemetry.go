@@ -130,11 +130,11 @@ func (p printer) Export(_ context.Context, records []sdklog.Record) error {
 			attrs[kv.Key] = kv.Value.Emit()
 			return true
 		})
-		level := "WARN"
-		if r.Severity() < log.SeverityWarn {
-			level = "INFO"
+		level, detail := "WARN", attrs[semconv.ErrorTypeKey]
+		if r.Severity() < log.SeverityWarn { // the summary
+			level, detail = "INFO", attrs[semconv.LockReportSuppressedCountKey]
 		}
-		fmt.Fprintf(p, "   %s %s  %s\n", level, r.Body().AsString(), attrs[semconv.ErrorTypeKey])
+		fmt.Fprintf(p, "   %s %s  %s\n", level, r.Body().AsString(), detail)
 	}
 	return nil
 }

@@ -155,6 +155,9 @@ func TestThePageShowsWhoHoldsAndWhoWaitsBehindWhichTrace(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	if strings.Contains(page, "Nobody has waited") {
+		t.Error("the page says that nobody has waited, and shows who waits")
+	}
 	if strings.Contains(page, "secret") || strings.Contains(body(t, get(t, "/debug/locks/?format=json")), "secret") {
 		t.Error("the page names a key")
 	}
