@@ -7,8 +7,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
-	concurrency "github.com/otellock/otellock-go/otellock/oteletcd"
 	"github.com/otellock/otellock-go/otellock/observe"
+	concurrency "github.com/otellock/otellock-go/otellock/oteletcd"
 )
 
 // Package peer runs etcd's own tests in each pipeline. They hardly meet a failure.
