@@ -127,7 +127,7 @@ func (p printer) Export(_ context.Context, records []sdklog.Record) error {
 	for _, r := range records {
 		attrs := map[attribute.Key]string{}
 		r.WalkAttributes(func(kv attribute.KeyValue) bool {
-			attrs[kv.Key] = kv.Value.Emit()
+			attrs[kv.Key] = kv.Value.String()
 			return true
 		})
 		level, detail := "WARN", attrs[semconv.ErrorTypeKey]

@@ -150,8 +150,7 @@ func (c *call) arrive(j journey) {
 		s.buffered = append(s.buffered, c)
 		return
 	}
-	var r reply
-	r = s.execute(c)
+	r := s.execute(c)
 	c.log(c.name, "is executed: %s", c.says(r))
 	switch {
 	case j.loseReply && j.cut:
