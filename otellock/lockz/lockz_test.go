@@ -364,3 +364,41 @@ func TestOneKeyOfTwoBackendsIsTwoLocks(t *testing.T) {
 		t.Errorf("held %+v, want two numbers", held)
 	}
 }
+
+// A silent backend answers nothing until the context ends.
+type silent struct{ *memorybackend.Backend }
+
+func (silent) Acquire(ctx context.Context, _ otellock.Claim) (otellock.Grant, error) {
+	<-ctx.Done()
+	return otellock.Grant{}, ctx.Err()
+}
+
+func (silent) Release(ctx context.Context, _ otellock.Claim) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestThePageShowsThatABreakerIsOpen(t *testing.T) {
+	locker, err := otellock.New(silent{memorybackend.New()}, otellock.WithLockz(true), otellock.WithBackendName("silent"),
+		otellock.WithAttemptTimeout(time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := locker.Target("silenced", "lock:silenced:*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = locker.Close(ctx) // ends the probe
+	}()
+	for range 5 {
+		_, _ = target.Mutex("1").TryDo(t.Context(), func(context.Context) error { return nil })
+	}
+	r := body(t, get(t, "/debug/locks/?format=json"))
+	page := body(t, get(t, "/debug/locks/"))
+	if !strings.Contains(r, `"lock.backend.name": "silent"`) || !strings.Contains(page, `<table id="breakers">`) || !strings.Contains(page, "1×") {
+		t.Errorf("the page says nothing of the breaker:\n%s", page)
+	}
+}

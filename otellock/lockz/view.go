@@ -20,6 +20,7 @@ type view struct {
 	MoreWait   int          `json:"waiting_not_shown,omitempty"`
 	Failures   []failure    `json:"failures"`
 	Contention []contention `json:"contention"`
+	Breakers   []breaker    `json:"breakers"` // of backends of which one was ever open
 }
 
 type lock struct {
@@ -51,6 +52,13 @@ type failure struct {
 	HeldSince  *time.Time `json:"held_back_since,omitempty"`
 }
 
+type breaker struct {
+	Backend string    `json:"lock.backend.name"`
+	Open    int       `json:"open"` // servers
+	Since   time.Time `json:"since"`
+	Opened  uint64    `json:"opened"`
+}
+
 type contention struct {
 	Target  string  `json:"lock.target"`
 	Backend string  `json:"lock.backend.name"`
@@ -68,7 +76,7 @@ func look(now time.Time) *view {
 	for _, l := range held {
 		holders[identityOf(l)] = true
 	}
-	v := &view{At: now, Failures: []failure{}, Contention: []contention{}}
+	v := &view{At: now, Failures: []failure{}, Contention: []contention{}, Breakers: []breaker{}}
 	v.Held, v.MoreHeld = rows(held, now, numbers)
 	v.Waiting, v.MoreWait = rows(waiting, now, numbers)
 	for i := range v.Waiting {
@@ -85,6 +93,9 @@ func look(now time.Time) *view {
 	for _, c := range live.Contentions() {
 		v.Contention = append(v.Contention, contention{c.Target.Name, c.Target.Backend, c.Waits, c.Total.Seconds(),
 			c.P50.Seconds(), c.P99.Seconds(), c.Max.Seconds()})
+	}
+	for _, b := range live.AllBreakers() {
+		v.Breakers = append(v.Breakers, breaker(b))
 	}
 	return v
 }

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otellock/otellock-go/internal/live"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -102,6 +103,9 @@ func (o *Observer) BackendName() string { return o.backendName }
 // that does not answer fail at once meanwhile.
 func (o *Observer) Breaker(ctx context.Context, n int64) {
 	add(ctx, o.breakers, n, []metric.AddOption{set(semconv.LockBackendName(o.backendName))})
+	if o.lockz {
+		live.Breakers(o.backendName, int(n), time.Now())
+	}
 }
 
 // Close waits for the warnings that are under way, and says what the console
