@@ -225,7 +225,6 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 		}, []told{acquired, released}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			var change []func(*rueidislock.LockerOption)
 			if test.change != nil {
 				change = append(change, test.change)
