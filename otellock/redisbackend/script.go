@@ -119,14 +119,18 @@ if not value then return 0 end` + list + foreign)
 
 	// releaseAndWake is release, and wakes the inbox that waits longest. ARGV[2] is the
 	// caller's own, if others of his process wait: it waits from now on. It is not
-	// published to if it is the next, for the reply says so. The key is gone by then, so
-	// that no failure of the list is one of the release.
+	// published to if it is the next, for the reply says so: that is at once where nobody
+	// else waits. The key is gone by then, so that no failure of the list is one of the
+	// release.
 	releaseAndWake = newScript(owner + `
 local done = redis.pcall('DEL', KEYS[1])
 if type(done) == 'table' then return done end
 local function wait()` + list + `
 end
-if ARGV[2] ~= '' then wait() end` + next)
+if ARGV[2] ~= '' then
+  if redis.pcall('EXISTS', KEYS[2]) == 0 then return 2 end
+  wait()
+end` + next)
 
 	// leave takes an inbox out of the list. If it is not there, it may have been woken
 	// in vain: then the next one is.
