@@ -133,8 +133,13 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 }
 
 // acquire asks once, on a connection or on any. Whoever waits gets into the list of
-// the key.
+// the key, by the same command if it has asked before.
 func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
+	if c.Waiter != nil && c.Again && !c.Fence {
+		if name := b.waiters.listen(c.Key, c.Waiter); name != "" {
+			return b.acquireOrEnlist(ctx, to, c, name)
+		}
+	}
 	grant, err := b.take(ctx, to, c)
 	switch {
 	case err != nil || c.Waiter == nil:
@@ -215,6 +220,7 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 		name := ""
 		if c.Waiter != nil {
 			name = b.waiters.listen(c.Key, c.Waiter)
+			b.waiters.sent(c.Key, name)
 		}
 		r, err = b.run(ctx, b.rdb, &releaseAndWake, c, withList(c.Key), name)
 	}

@@ -40,6 +40,17 @@ if not value then return 0 end
 if value ~= ARGV[1] then ` + foreign + ` end
 `
 
+// take sets the key, or finds that this token holds it. The time to live comes last.
+const take = `
+local done = redis.pcall('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[#ARGV])
+if done then
+  if done.err then return done end
+  return 1
+end
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'table' then return value end
+if value == ARGV[1] then return redis.pcall('PEXPIRE', KEYS[1], ARGV[#ARGV]) end`
+
 // foreign names who has the key. A value that is longer than any of ours may be of
 // any length, and tells nothing.
 const foreign = `
@@ -67,16 +78,12 @@ while true do
 end`
 
 var (
-	// acquire saves waiters, who send it over and over, the second round trip
-	// that would tell their own token from another's. SET NX GET does both, from
-	// Redis 7.0 on.
-	acquire = newScript(`
-local done = redis.pcall('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-if done then
-  if done.err then return done end
-  return 1
-end` + owner + `
-return redis.pcall('PEXPIRE', KEYS[1], ARGV[2])`)
+	// acquire saves an attempt that may find its own token the second round trip that
+	// would tell it from another's. SET NX GET does both, from Redis 7.0 on.
+	acquire = newScript(take + foreign)
+
+	// acquireOrEnlist is acquire and enlist in one, for a waiter who asks again.
+	acquireOrEnlist = newScript(take + list + foreign)
 
 	// fenced is acquire with a fence: the server's time in microseconds, or one
 	// more than the last fence where the clock has gone back. It is written before
@@ -110,8 +117,8 @@ return redis.pcall('PEXPIRE', KEYS[1], ARGV[2])`)
 	release = newScript(owner + `
 return redis.pcall('DEL', KEYS[1])`)
 
-	// enlist is look by somebody who waits: where the key is busy, ARGV[2], the inbox of
-	// his process, gets into KEYS[2], the list of who waits. It keeps its place there.
+	// enlist is look by a waiter: where the key is busy, ARGV[2], the inbox of its
+	// process, gets into KEYS[2], the list of who waits. It keeps its place there.
 	enlist = newScript(`
 local value = redis.pcall('GET', KEYS[1])
 if type(value) == 'table' then return value end
@@ -153,7 +160,7 @@ return 1`)
 // refuses is not an error: the command that follows says what is wrong.
 func loadScripts(ctx context.Context, conn *redis.Conn) error {
 	_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range []script{acquire, fenced, look, enlist, extend, release, releaseAndWake, leave, keep} {
+		for _, s := range []script{acquire, acquireOrEnlist, fenced, look, enlist, extend, release, releaseAndWake, leave, keep} {
 			p.Do(ctx, "script", "load", s.source)
 		}
 		return nil

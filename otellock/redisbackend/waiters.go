@@ -69,10 +69,16 @@ func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
 		}
 		k.inbox, k.place = ws.use(node), none
 	}
-	if k.inbox.name != "" {
+	return k.inbox.name
+}
+
+// sent notes that the inbox may be in the list of the key.
+func (ws *waiters) sent(key, inbox string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if k := ws.byKey[key]; k != nil && inbox != "" {
 		k.place = listed
 	}
-	return k.inbox.name
 }
 
 // granted notes that this process has the key, and so followed what called it.
@@ -200,6 +206,7 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 		}
 		return b.refused(ctx, to, c)
 	}
+	b.waiters.sent(c.Key, name)
 	r, err := b.run(ctx, to, &enlist, otellock.Claim{}, withList(c.Key), name)
 	var answer redis.Error
 	switch {
@@ -216,6 +223,23 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 		return otellock.Grant{}, err
 	}
 	return told, nil
+}
+
+// acquireOrEnlist takes the key, or puts the inbox into its list.
+func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.Claim, name string) (otellock.Grant, error) {
+	r, err := b.run(ctx, to, &acquireOrEnlist, c, withList(c.Key), name, milliseconds(c.TTL))
+	switch {
+	case noList(err): // the key was not taken
+		if forbids(err) {
+			b.waiters.forbidden(err)
+		}
+		return b.take(ctx, to, c)
+	case err == nil && r.code == held:
+		b.waiters.granted(c.Key)
+		return otellock.Grant{Acquired: true}, nil
+	}
+	b.waiters.sent(c.Key, name)
+	return otellock.Grant{Held: r.held, Queued: r.foreign}, err
 }
 
 // noList reports whether a script failed for the list and not for the key: the user
