@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otellock/otellock-go/otellock"
+	"github.com/otellock/otellock-go/otellock/memorybackend"
 )
 
 func panics(context.Context, func() error) error { panic("a bug of the backend") }
@@ -79,6 +80,27 @@ func TestABackendThatPanicsHasNotAnswered(t *testing.T) {
 			})
 		})
 	}
+}
+
+// forgetless is a backend that wakes waiters, and panics when it is told to forget one.
+type forgetless struct{ *memorybackend.Backend }
+
+func (forgetless) Forget(string, otellock.Waiter) { panic("a bug of the backend") }
+
+func TestABackendThatPanicsWhenAWaiterLeavesChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := declare(t, newTelemetry().Locker(t, forgetless{memorybackend.New()}), "projects", otellock.WithWait(time.Second))
+		holder, err := target.Mutex("7").Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := target.Mutex("7").Do(t.Context(), nothing); !errors.Is(err, otellock.ErrContended) {
+			t.Errorf("Do = %v, want contended", err)
+		}
+		if err := holder.Release(t.Context()); err != nil {
+			t.Errorf("Release = %v", err)
+		}
+	})
 }
 
 // A fake backend calls t.FailNow, and so Goexit: the lease must not stay locked.

@@ -20,7 +20,11 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 			waiter = q
 			if l.notifier != nil {
 				c.Waiter = q
-				defer l.forgetIfEmpty(q) // its last waiter may have left before the backend was told
+				defer func() { // its last waiter may have left before the backend was told
+					if q.isEmpty() {
+						l.forget(q)
+					}
+				}()
 			}
 		}
 	}
@@ -51,10 +55,11 @@ func (l *Locker) call(ctx context.Context, op string, c Claim, timeout time.Dura
 	return grant, err
 }
 
-func (l *Locker) forgetIfEmpty(q *queue) {
-	if q.isEmpty() {
-		l.notifier.Forget(q.key, q)
-	}
+// forget tells the backend that nobody waits in the queue any more. What it does not
+// hear expires there.
+func (l *Locker) forget(q *queue) {
+	defer func() { _ = recover() }()
+	l.notifier.Forget(q.key, q)
 }
 
 // answeredSince reports whether the backend has answered any attempt of this

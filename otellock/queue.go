@@ -70,14 +70,14 @@ func (q *queue) leave(w *waiter) {
 	} else {
 		q.last = w.ahead
 	}
-	notifier := w.lease.config.locker.notifier
-	forget := q.first == nil && q.told && notifier != nil
+	locker := w.lease.config.locker
+	forget := q.first == nil && q.told && locker.notifier != nil
 	if q.first == nil && qs.byKey[q.key] == q {
 		delete(qs.byKey, q.key)
 	}
 	qs.mu.Unlock()
 	if forget {
-		notifier.Forget(q.key, q)
+		locker.forget(q)
 	}
 }
 

@@ -21,9 +21,9 @@ type waiter struct {
 	signal        chan struct{} // made when it waits; has one slot: something has changed
 	shared        *attempt      // the failure of somebody ahead, which is this waiter's too
 
-	unsent bool      // the last attempt found no connection
+	unsent bool      // the last attempt found no connection, and was not sent
 	failed attempt   // the last that failed
-	silent time.Time // since when nobody was answered, while there is no answer or no connection
+	silent time.Time // since when nothing was heard: one attempt timeout after that it is a failure
 	wakes  int       // of the queue, when the last attempt began
 }
 
@@ -118,7 +118,8 @@ func (w *waiter) block(ctx context.Context, d time.Duration) {
 	}
 }
 
-// resume decides whether a waiter whose last attempt found no connection goes on.
+// resume decides whether a waiter whose last attempt found no connection goes on. It
+// does for one attempt timeout, and once more if the lock was just known to be busy.
 func (w *waiter) resume(now time.Time) error {
 	c, q := w.lease.config, w.queue
 	switch {
