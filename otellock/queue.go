@@ -32,7 +32,7 @@ type queue struct {
 	due   time.Time      // when the first asks; zero: at once
 	woken observe.WakeUp // what brought that about
 	wakes int            // how often the queue was woken
-	ours  time.Time      // since when only waiters of this queue had the lock, while other processes poll
+	ours  time.Time      // since when this queue has kept the lock from processes that poll; zero: it has not
 }
 
 // enter appends a waiter to the queue of its key.
@@ -121,8 +121,8 @@ func (q *queue) Wake(remote bool) {
 	}
 }
 
-// WakeAlone implements [Waiter]. Other processes poll then, and would find the lock
-// taken for ever, if this queue did not pause as they do now and then.
+// WakeAlone implements [Waiter]. Other processes poll then: so that they find the lock
+// free, too, this queue pauses now and then as they do.
 func (q *queue) WakeAlone() {
 	q.queues.mu.Lock()
 	defer q.queues.mu.Unlock()

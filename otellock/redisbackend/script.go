@@ -96,7 +96,8 @@ if type(value) == 'table' then return value end
 if value and value ~= ARGV[1] then ` + foreign + ` end
 local last = redis.pcall('GET', KEYS[2])
 if type(last) == 'table' then return last end
-local time = redis.call('TIME')
+local time = redis.pcall('TIME')
+if time.err then return time end
 local fence = math.max((tonumber(last or 0) or 0) + 1, time[1] * 1000000 + time[2])
 local done = redis.pcall('SET', KEYS[2], string.format('%.0f', fence), 'PX', 86400000)
 if done.err then return done end
