@@ -22,6 +22,7 @@ type process struct {
 	stops        []stop
 	closing      bool // Close has begun
 	closed       bool // and is over
+	closeTook    time.Duration
 	cutOff       bool // because its context was
 
 	counted   map[counted]int64 // what lock.attempts must say

@@ -48,7 +48,7 @@ func (w *world) keepsPromises() {
 	w.workIsTold()
 	for _, key := range w.server.keys() {
 		t := w.server.holder(key)
-		if t == nil || t.isWanted() {
+		if t == nil || t.isWanted() || t.givenUp() {
 			continue
 		}
 		since := max(t.leftAt(), w.weather.until)

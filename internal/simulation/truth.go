@@ -40,6 +40,14 @@ type token struct {
 	left       time.Duration // before its use was over: another was asked for; or later, by Close
 }
 
+// givenUp reports whether Close no longer waited for the cleanup of the token: its
+// context was over, or the token's time to live had passed. A server that hung
+// meanwhile counts it from then on.
+func (t *token) givenUp() bool {
+	p := t.use.process
+	return p.cutOff || p.closed && p.closeTook >= t.longest
+}
+
 // A use is one operation that acquires, and the lease that came of it.
 type use struct {
 	step      step
