@@ -44,10 +44,12 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	return s.extend(ctx, ttl, c.attemptTimeout)
 }
 
-// knownLoss returns what has been found out about the lease, nil if it is not lost.
+// knownLoss returns the loss that was found, or that the clock shows now; nil if the
+// lease is not lost.
 func (l *lease) knownLoss() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(time.Now())
 	if l.lost == nil {
 		return nil
 	}
@@ -114,6 +116,7 @@ func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.
 func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(time.Now())
 	switch {
 	case l.lost != nil:
 		return nil, l.lost

@@ -72,6 +72,7 @@ func (l *lease) awaitSlot(slots chan struct{}) bool {
 func (l *lease) beginRenewal(now time.Time, done chan struct{}) (ttl, timeout time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(now)
 	c, left := l.config, l.lossAt().Sub(now)
 	ttl = min(c.ttl, l.start.Add(c.extendFor).Sub(now))
 	if l.lost != nil || l.releasing || l.gone.Load() || l.extending != nil || left <= 0 || ttl <= l.deadline().Sub(now) {

@@ -101,6 +101,17 @@ func (l *lease) expire() {
 	l.observed.Expire(w.ctx, lost)
 }
 
+// expireIfOver calls expire if the lease is over and the timer is late, as it is on
+// a busy machine. l.mu is held, except during that call.
+func (l *lease) expireIfOver(now time.Time) {
+	if l.watch == nil || l.ending || l.lost != nil || now.Before(l.lossAt()) {
+		return
+	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	l.expire()
+}
+
 // stopWork ends the watch and the context of the work; cause is nil after a release.
 func (l *lease) stopWork(cause *Error) {
 	l.mu.Lock()
