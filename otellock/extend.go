@@ -90,8 +90,8 @@ func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.
 	l.mu.Lock()
 	l.longest = max(l.longest, ttl)
 	// The server may take a shorter time to live without ever saying so.
-	if shorter := int64(start.Sub(l.start) + ttl); shorter < l.length.Load() {
-		l.length.Store(shorter)
+	if start.Add(ttl).Before(l.deadline()) {
+		l.setDeadline(start, ttl)
 		l.rearm()
 	}
 	l.mu.Unlock()
@@ -147,7 +147,7 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 	case l.outlived: // the clock was first, and that stands
 		failed = l.lost
 	case failed == nil:
-		l.length.Store(int64(start.Sub(l.start) + min(ttl, l.shortest)))
+		l.setDeadline(start, min(ttl, l.shortest))
 		if l.watch != nil {
 			l.watch.from = start
 		}

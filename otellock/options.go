@@ -196,8 +196,9 @@ func WithAutoExtend(limit time.Duration) LockOption {
 // when its time to live has passed, when an extend finds that it is gone, and when
 // its Locker closes a lease of [Mutex.Lock]. [context.Cause] says why. With
 // [WithAutoExtend] it ends one attempt timeout before the time to live has passed,
-// so that the work can stop before somebody else begins. The default is true with
-// [WithFailClosed], else false.
+// so that the work can stop before somebody else begins; after a short
+// [Lease.Extend], a third of its time to live if that is less. The default is true
+// with [WithFailClosed], else false.
 func WithCancelOnLoss(cancel bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.cancelOnLoss, c.cancelIsSet = cancel, true })
 }

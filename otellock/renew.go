@@ -15,7 +15,7 @@ func (l *lease) renewAt(now time.Time) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	if w.failed != nil {
-		at = now.Add(max(l.lossAt().Sub(now)/4, c.ttl/32))
+		at = now.Add(max(l.lossAt().Sub(now)/4, w.ttl/32))
 		return at, at.Before(l.lossAt())
 	}
 	at = w.from.Add(deadline.Sub(w.from) / 3)

@@ -14,6 +14,7 @@ type watch struct {
 	expiry  *time.Timer             // calls expire
 	renewal *time.Timer             // calls renew; nil where nothing is renewed
 	from    time.Time               // when the latest extend began that was granted, or the acquire
+	ttl     time.Duration           // that the deadline is made of
 	failed  *Error                  // of the latest extend, unless it was granted
 }
 
@@ -25,7 +26,7 @@ func (l *lease) startWatch(ctx context.Context) context.Context {
 		return ctx
 	}
 	l.observed.KeepCaller()
-	w := &watch{ctx: context.WithoutCancel(ctx), from: l.start}
+	w := &watch{ctx: context.WithoutCancel(ctx), from: l.start, ttl: c.ttl}
 	if c.cancelOnLoss {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 	}
@@ -42,12 +43,21 @@ func (l *lease) startWatch(ctx context.Context) context.Context {
 
 // lossAt returns when the lease counts as lost, unless it is extended. Work that is
 // renewed and that ends with the lease is told one attempt timeout before the
-// deadline, so that it can stop before somebody else starts. l.mu is held.
+// deadline, so that it can stop before somebody else starts. A short [Lease.Extend]
+// shortens that to a third of its time to live. l.mu is held.
 func (l *lease) lossAt() time.Time {
 	if l.watch.cancel != nil && l.config.extendFor > 0 {
-		return l.deadline().Add(-l.config.attemptTimeout)
+		return l.deadline().Add(-min(l.config.attemptTimeout, l.watch.ttl/3))
 	}
 	return l.deadline()
+}
+
+// setDeadline makes the lease run out ttl after start. l.mu is held.
+func (l *lease) setDeadline(start time.Time, ttl time.Duration) {
+	l.length.Store(int64(start.Sub(l.start) + ttl))
+	if l.watch != nil {
+		l.watch.ttl = ttl
+	}
 }
 
 // rearm sets the timers by a deadline that has changed. l.mu is held.
