@@ -34,9 +34,11 @@ type lockConfig struct {
 	cancelIsSet  bool // WithCancelOnLoss was used
 	fencing      bool
 	anonymous    bool         // WithHolderInfo(false)
-	backend      Capabilities // what it can do
+	capabilities Capabilities // of the backend
 }
 
+// newLockerConfig returns the defaults, changed by what the backend tells and then by
+// the options.
 func newLockerConfig(b Backend, opts []Option) lockerConfig {
 	c := lockerConfig{lock: lockConfig{
 		ttl:         10 * time.Second,
@@ -51,7 +53,7 @@ func newLockerConfig(b Backend, opts []Option) lockerConfig {
 		c.observe = append(c.observe, observe.WithServerAddress(single.ServerAddress()))
 	}
 	if able, ok := b.(interface{ Capabilities() Capabilities }); ok {
-		c.lock.backend = able.Capabilities()
+		c.lock.capabilities = able.Capabilities()
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -61,12 +63,13 @@ func newLockerConfig(b Backend, opts []Option) lockerConfig {
 	return c
 }
 
-// observed returns the options that telemetry is about.
+// observed returns the options that telemetry reports.
 func (c lockConfig) observed() []observe.LockOption {
 	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithRenewalLimit(c.extendFor), observe.WithWait(c.wait),
 		observe.WithFailOpen(!c.failClosed), observe.WithLogger(c.logger)}
 }
 
+// with returns the configuration with more options, and checks it.
 func (c lockConfig) with(opts []LockOption) (lockConfig, error) {
 	for _, opt := range opts {
 		if opt != nil {
@@ -107,9 +110,9 @@ func (c *lockConfig) resolve() error {
 		return fmt.Errorf("WithAutoExtend: the attempt timeout of %v must be at most a third of the time to live of %v, or one renewal that hangs costs the lease", c.attemptTimeout, c.ttl)
 	case c.minHold < 0 || c.minHold > c.ttl:
 		return fmt.Errorf("WithMinHold(%v): the shortest hold must not be negative, and at most the time to live of %v", c.minHold, c.ttl)
-	case c.minHold > 0 && !c.backend.Keep:
+	case c.minHold > 0 && !c.capabilities.Keep:
 		return errors.New("WithMinHold: this backend cannot keep a key; its Capabilities say so")
-	case c.fencing && !c.backend.Fence:
+	case c.fencing && !c.capabilities.Fence:
 		return errors.New("WithFencing: this backend has no fencing tokens; its Capabilities say so")
 	case c.wait < 0:
 		return fmt.Errorf("WithWait(%v): the wait must not be negative; 0 tries once", c.wait)
@@ -119,6 +122,7 @@ func (c *lockConfig) resolve() error {
 	return nil
 }
 
+// isEnabled asks the function of WithEnabled.
 func (c *lockConfig) isEnabled(ctx context.Context) (enabled bool) {
 	if c.enabled == nil {
 		return true

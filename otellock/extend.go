@@ -85,7 +85,7 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	return nil
 }
 
-// prolong makes an extend that was registered with done.
+// prolong makes an extend that beginExtend or beginRenewal has registered with done.
 func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.Duration, done chan struct{}, op *observe.Operation) *Error {
 	l.mu.Lock()
 	l.longest = max(l.longest, ttl)
@@ -111,8 +111,8 @@ func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.
 	return failed
 }
 
-// beginExtend registers an extend, whose end is told by closing done. If another
-// is under way it returns that one's channel instead.
+// beginExtend registers an extend; endExtend closes done. If another extend is under
+// way it returns the channel of that one instead.
 func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,8 +129,8 @@ func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error
 	return nil, nil
 }
 
-// endExtend keeps what the extend has found, and lets the next one begin. found says
-// that it is a loss which nobody has found before.
+// endExtend stores the result of the extend, and lets the next one begin. found says
+// that the result is a loss which nobody has found before.
 func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) (_ *Error, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +144,7 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 		l.watch.failed = failed
 	}
 	switch {
-	case l.outlived: // the clock was first, and that stands
+	case l.outlived: // the clock has found the loss meanwhile
 		failed = l.lost
 	case failed == nil:
 		l.setDeadline(start, min(ttl, l.shortest))

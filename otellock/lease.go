@@ -11,8 +11,8 @@ import (
 	"github.com/otellock/otellock-go/otellock/observe"
 )
 
-// A Lease is a lock that is held, or was meant to be: see [Lease.Protected]. It
-// is safe for concurrent use, and a nil Lease allows every method.
+// A Lease is a lock that is held. One that failed open or is disabled holds nothing:
+// see [Lease.Protected]. It is safe for concurrent use, and a nil Lease allows every method.
 //
 // A lease is not a fence. Its time to live may run out, or the backend may
 // forget it, while the holder works on; the holder learns it at the end, by
@@ -112,34 +112,34 @@ type lease struct {
 	config *mutexConfig
 	key    string
 	token  string
-	outer  *Lease // that the caller's context runs under
+	outer  *Lease // of the caller's context; nil if there is none
 
-	observed  *observe.Lease // of a protected lease
+	observed  *observe.Lease // its telemetry; nil if it is not protected
 	start     time.Time      // of the request that was granted: the lease counts from here
 	granted   time.Time      // when its answer came: the shortest hold counts from here
 	fence     uint64         // with WithFencing
-	met       string         // the latest value that kept this one waiting
+	met       string         // the latest value of another that was found in the key
 	holder    *Holder        // who that was; nil if unknown
 	length    atomic.Int64   // of the lease, from start, in nanoseconds
 	gone      atomic.Bool    // ended, or known to be lost
 	disabled  bool           // when it was acquired: nothing is held
 	try       bool           // by TryDo or TryLock
-	given     bool           // out by Lock or TryLock
+	given     bool           // to a caller of Lock or TryLock: Close may have to release it
 	protected bool           // the backend granted it
 	pending   bool           // an attempt to acquire the token may still land
 
 	mu        sync.Mutex     // never held over a call of the backend
-	releasing bool           // or released: no extend begins any more
+	releasing bool           // the release has begun: no extend begins any more
 	overtaken bool           // the release did not wait for the extend
 	longest   time.Duration  // time to live that an extend has asked for
-	ending    bool           // somebody ends the lease, or has
-	ended     bool           // and its result is set
+	ending    bool           // its end has begun
+	finished  bool           // its end is over, and result is set
 	waiters   chan struct{}  // made by the first who waits for the end, and closed then
 	extending chan struct{}  // closed when the extend that is under way has ended
 	shortest  time.Duration  // time to live of any attempt that may still land
 	lost      *Error         // what Extend, a renewal or the watch found
 	outlived  bool           // lost by the local clock: the key may still be there
-	reports   sync.WaitGroup // of a loss: under way
+	reports   sync.WaitGroup // of a loss, while they are being made
 	watch     *watch         // nil where nothing is renewed and a loss does not end the work
 
 	result error // of the end

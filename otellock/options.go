@@ -33,8 +33,8 @@ func (o lockOption) applyLock(c *lockConfig)     { o(c) }
 
 // WithTTL sets the time to live of a lease. It is the longest that a crashed
 // holder blocks others, and the longest that a holder may take, unless the lease
-// is extended: see [WithAutoExtend] and [Lease.Extend]. The default is 10 s; at least 1 ms, at most 100
-// years, and above an attempt timeout that was set.
+// is extended: see [WithAutoExtend] and [Lease.Extend]. The default is 10 s. It must
+// be at least 1 ms, at most 100 years, and above an attempt timeout that was set.
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
 }
@@ -61,9 +61,9 @@ func WithAttemptTimeout(timeout time.Duration) LockOption {
 }
 
 // WithFailClosed chooses what happens when the backend fails: false, the
-// default, runs unprotected; true returns [ErrBackend] and runs nothing, and
-// makes Do and TryDo return what failed at the release as well. Choose true where a stale
-// write hurts more than a failed request.
+// default, runs unprotected; true returns [ErrBackend] and runs nothing, and makes
+// Do and TryDo also return the error of the release. Choose true where a stale write
+// hurts more than a failed request.
 func WithFailClosed(closed bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.failClosed = closed })
 }
@@ -94,9 +94,9 @@ func WithCancelOnLoss(cancel bool) LockOption {
 
 // WithMinHold keeps the lock busy until d has passed since it was acquired, also if
 // it is released before: the release leaves the key, and it is counted as kept. It
-// makes [Mutex.TryDo] run once for each schedule of several replicas: that holds
-// while their clocks differ by less than d, and d is below the period less that
-// difference. d must not be above the time to live. Zero, the default, keeps
+// makes [Mutex.TryDo] run once for each tick of a schedule that several replicas
+// have, if their clocks differ by less than d, and d is less than the period minus
+// that difference. d must not be above the time to live. Zero, the default, keeps
 // nothing. The backend has to be able to: redisbackend and memorybackend are.
 func WithMinHold(d time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.minHold = d })
@@ -108,8 +108,8 @@ func WithMinHold(d time.Duration) LockOption {
 //
 //	UPDATE projects SET name = ?, fence = ? WHERE id = ? AND fence <= ?
 //
-// with the fence in the places of the second and the fourth. No row means that a
-// later holder has written. It is not below the server's time in microseconds, and
+// where the second and the fourth parameter are the fence. If no row is updated, a
+// later holder has written. It is at least the server's time in microseconds, and
 // goes back only if the server loses the key's counter and its clock goes back at
 // the same time, or if an asynchronous failover loses the latest grants and the
 // new master's clock is behind. The backend has to be able to: redisbackend and
@@ -128,9 +128,9 @@ func WithHolderInfo(tell bool) LockOption {
 
 // WithEnabled switches locking off wherever enabled returns false, without touching
 // the callers: everything runs, unprotected, and is counted as disabled. It is asked
-// once, when a lock is acquired, with the caller's context: what was acquired is
-// renewed and released whatever it says later. It must be safe for concurrent use;
-// if it panics, locking is on. Nil, the default, is always on.
+// once, when a lock is acquired, with the caller's context: a lease that was acquired
+// is renewed and released even if locking is switched off later. enabled must be safe
+// for concurrent use; if it panics, locking is on. Nil, the default, is always on.
 func WithEnabled(enabled func(context.Context) bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.enabled = enabled })
 }

@@ -26,7 +26,7 @@ func (l *lease) release(ctx context.Context) error {
 		}
 	})
 	if first {
-		l.reports.Wait() // the loss has ended the work, and must be said once
+		l.reports.Wait() // a loss that has just ended the work is reported first
 		op.End(l.result)
 	}
 	return l.result
@@ -85,12 +85,12 @@ func (l *lease) beginEnd() (first bool) {
 	return first
 }
 
-// finishEnd lets go of those who wait for the end.
+// finishEnd wakes those who wait for the end.
 func (l *lease) finishEnd() {
 	l.forget()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
+	l.finished = true
 	if l.waiters != nil {
 		close(l.waiters)
 	}
@@ -99,7 +99,7 @@ func (l *lease) finishEnd() {
 // awaitEnd returns when the lease has ended, and its result is set.
 func (l *lease) awaitEnd() {
 	l.mu.Lock()
-	if l.waiters == nil && !l.ended {
+	if l.waiters == nil && !l.finished {
 		l.waiters = make(chan struct{})
 	}
 	waiters := l.waiters
@@ -109,7 +109,8 @@ func (l *lease) awaitEnd() {
 	}
 }
 
-// forget drops what the process keeps of a lease that has ended.
+// forget drops what the process keeps of a lease that has ended, and has a token
+// cleaned up that may still be granted.
 func (l *lease) forget() {
 	l.gone.Store(true)
 	locker := l.config.locker
@@ -124,9 +125,10 @@ func (l *lease) forget() {
 }
 
 // giveBack removes the key, or keeps it busy for its shortest hold, unless the
-// backend has said that the lease is lost. It takes one attempt timeout at most, of
-// which half may be spent on waiting for an Extend. One that is not answered by then
-// is overtaken, and finds the key gone. left says that the key may still be there.
+// backend has said that the lease is lost. It takes one attempt timeout at most. If
+// an Extend is under way it waits for that first, for half of the time at most: one
+// that is not answered by then is overtaken, and finds the key gone. left says that
+// the key may still be there.
 func (l *lease) giveBack(ctx context.Context, op *observe.Operation) (failed *Error, left bool) {
 	start, timeout := time.Now(), l.config.attemptTimeout
 	l.mu.Lock()

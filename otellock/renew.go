@@ -25,7 +25,7 @@ func (l *lease) renewAt(now time.Time) (at time.Time, ok bool) {
 	return at, true
 }
 
-// renew extends the lease, unless somebody else is extending it: what that finds
+// renew extends the lease. If an Extend is under way it does nothing: the end of that
 // sets the timer again.
 func (l *lease) renew() {
 	slots := l.config.locker.renewing
@@ -47,7 +47,8 @@ func (l *lease) renew() {
 	_ = l.prolong(ctx, start, ttl, timeout, done, &op)
 }
 
-// awaitSlot waits until few enough others are renewed, or the lease is lost.
+// awaitSlot waits until fewer than maxRenewals are under way. It returns false if the
+// lease is lost before.
 func (l *lease) awaitSlot(slots chan struct{}) bool {
 	select {
 	case slots <- struct{}{}:

@@ -9,12 +9,12 @@ import (
 // work. All of it is guarded by the lease's mu. It never refers to the Lease that
 // is given out, so that a forgotten one is garbage.
 type watch struct {
-	ctx     context.Context         // carries what the caller's does, and does not end
+	ctx     context.Context         // has the values of the caller's, and never ends
 	cancel  context.CancelCauseFunc // ends the context of the work; nil where a loss does not
 	expiry  *time.Timer             // calls expire
 	renewal *time.Timer             // calls renew; nil where nothing is renewed
 	from    time.Time               // when the latest extend began that was granted, or the acquire
-	ttl     time.Duration           // that the deadline is made of
+	ttl     time.Duration           // of the lease, as the deadline has it: an Extend may set another
 	failed  *Error                  // of the latest extend, unless it was granted
 }
 
@@ -60,7 +60,7 @@ func (l *lease) setDeadline(start time.Time, ttl time.Duration) {
 	}
 }
 
-// rearm sets the timers by a deadline that has changed. l.mu is held.
+// rearm sets the timers again after the deadline has changed. l.mu is held.
 func (l *lease) rearm() {
 	w, now := l.watch, time.Now()
 	if w == nil || l.ending || l.lost != nil {
@@ -77,13 +77,13 @@ func (l *lease) rearm() {
 	}
 }
 
-// expire is called when the lease should have run out by the local clock. That is
-// its loss, whatever the server says later.
+// expire makes the lease lost if its time is over by the local clock, whatever the
+// server says later.
 func (l *lease) expire() {
 	l.mu.Lock()
 	w := l.watch
 	if l.ending || l.lost != nil {
-		garbage := l.ended && l.lost == nil
+		garbage := l.finished && l.lost == nil
 		l.mu.Unlock()
 		if garbage { // a runtime.Cleanup does not stop the work itself: in a synctest bubble it must not
 			l.stopWork(nil)
