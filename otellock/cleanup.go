@@ -18,8 +18,8 @@ const (
 )
 
 // cleanup removes tokens that may be in the backend though nobody will release
-// them: those of acquires that were never answered, and of releases that were
-// not carried out. It asks in the background until the backend answers, and once
+// them: those of acquires that were never answered, and of releases that failed.
+// It asks in the background until the backend answers, and once
 // more after that, because a command that was delayed on its way can land after
 // the answer. While the backend does not answer, one token asks for all.
 //
@@ -40,11 +40,11 @@ type cleanup struct {
 
 // A leftover is one token to remove.
 type leftover struct {
-	ctx    context.Context // carries the trace of the operation that left it
-	claim  Claim
-	config *mutexConfig
-	lease  *lease // whose shortest hold must pass
-	given  bool   // Lock gave the lease out, and Close could not release it
+	ctx     context.Context // carries the trace of the operation that left it
+	claim   Claim
+	config  *mutexConfig
+	lease   *lease // the key is kept until its shortest hold has passed
+	byClose bool   // Close tried to release the lease, and could not
 
 	place    *list.Element
 	added    time.Time
@@ -58,15 +58,16 @@ func (c *cleanup) init(l *Locker) {
 	c.Counter, c.locker, c.wake = inflight.New(), l, make(chan struct{}, 1)
 }
 
-// add takes over the token of a lease, whatever may still become of it.
-func (c *cleanup) add(ctx context.Context, l *lease, given bool) {
+// add puts the token of a lease into the queue. byClose says that Close tried to
+// release the lease; Close then returns an error if the token is not removed.
+func (c *cleanup) add(ctx context.Context, l *lease, byClose bool) {
 	now := time.Now()
 	l.pending = false
 	l.mu.Lock()
 	longest := max(l.config.ttl, l.longest)
 	l.mu.Unlock()
 	left := &leftover{ctx: observe.TraceContext(ctx), claim: Claim{Key: l.key, Token: l.token, TTL: longest},
-		config: l.config, lease: l, given: given, added: now, due: now, failed: errNotTried}
+		config: l.config, lease: l, byClose: byClose, added: now, due: now, failed: errNotTried}
 	c.Begin()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,8 +132,8 @@ func (c *cleanup) take(limit int) (due []*leftover, next time.Time) {
 	return due, next
 }
 
-// pause waits until end, or until Close gives up. A new token ends it only where
-// early says so.
+// pause waits until end, or until Close gives up. With early it also returns as soon
+// as there is a new token.
 func (c *cleanup) pause(end time.Time, early bool) {
 	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
@@ -202,7 +203,7 @@ func (c *cleanup) looked(left *leftover, err error) {
 	c.queue.MoveToBack(left.place)
 }
 
-// settle counts the token and forgets it. c.mu is held.
+// settle removes the token from the queue and records what became of it. c.mu is held.
 func (c *cleanup) settle(left *leftover) {
 	defer c.End()
 	if left.place != nil {
@@ -217,9 +218,9 @@ func (c *cleanup) settle(left *leftover) {
 
 // close waits until every token is settled. It gives up when the context ends,
 // and when the longest time to live has passed, for then the keys are gone from
-// any server that counts it. It returns an error for each lease that it gave up,
-// and whether the context had ended.
-func (c *cleanup) close(ctx context.Context) (failed []error, ended error) {
+// any server that counts it. It returns an error for each lease of Lock that Close
+// could not release, and the context's error if that is why it gave up.
+func (c *cleanup) close(ctx context.Context) (failed []error, err error) {
 	c.mu.Lock()
 	longest := c.longest
 	c.mu.Unlock()
@@ -234,7 +235,7 @@ func (c *cleanup) close(ctx context.Context) (failed []error, ended error) {
 	c.nudge()
 	for c.queue.Len() > 0 {
 		left := c.queue.Front().Value.(*leftover)
-		if left.given && !left.answered {
+		if left.byClose && !left.answered {
 			failed = append(failed, &Error{Op: "release", Target: left.config.observed.Name(),
 				Type: observe.ErrorType(left.failed), kind: ErrBackend, cause: left.failed})
 		}

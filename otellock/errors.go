@@ -28,8 +28,8 @@ var (
 	ErrStolen = observe.ErrStolen
 	// ErrClosed says that the Locker is closed. Nothing ran.
 	ErrClosed = errors.New("otellock: locker closed")
-	// ErrInvalid says that an option, a name, a pattern, an id or a key makes no
-	// sense. Nothing ran, and the text says what to change.
+	// ErrInvalid says that an option, a name, a pattern, an id or a key is not
+	// allowed. Nothing ran, and the text says what to change.
 	ErrInvalid = errors.New("otellock: invalid")
 )
 
@@ -133,7 +133,8 @@ func (l *lease) newError(op, class string, kind, cause error) *Error {
 	return &Error{Op: op, Target: l.config.observed.Name(), Type: class, kind: kind, cause: cause, under: l.outer}
 }
 
-// Values of error.type that the lock decides by.
+// Values of error.type that the lock decides by. Package observe has its own for those
+// that it gives: semconv holds the strings, so neither has to export them.
 var (
 	typeExpired    = semconv.ErrorTypeExpired.Value.AsString()
 	typeLost       = semconv.ErrorTypeLost.Value.AsString()
@@ -163,13 +164,12 @@ func unanswered(class string) bool {
 // written to enough replicas.
 func mayHold(class string) bool { return unanswered(class) || class == typeNoReplicas }
 
-// isAnswer reports whether a failure of this class is a server's answer, though
-// not the one that was hoped for.
+// isAnswer reports whether a failure of this class is an answer of the server.
 func isAnswer(class string) bool {
 	return class != "" && !unanswered(class) && class != typeRefused && class != typePool && class != typeBreaker && class != typeClosed
 }
 
-// notTried is why a cleanup failed that was not attempted.
+// notTried is the error of a cleanup that was never attempted.
 type notTried struct{}
 
 func (notTried) Error() string     { return "otellock: the cleanup was not attempted" }

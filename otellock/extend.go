@@ -44,10 +44,12 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	return s.extend(ctx, ttl, c.attemptTimeout)
 }
 
-// knownLoss returns what has been found out about the lease, nil if it is not lost.
+// knownLoss returns the loss that was found, or that the clock shows now; nil if the
+// lease is not lost.
 func (l *lease) knownLoss() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(time.Now())
 	if l.lost == nil {
 		return nil
 	}
@@ -83,13 +85,13 @@ func (l *lease) extend(ctx context.Context, ttl, timeout time.Duration) error {
 	return nil
 }
 
-// prolong makes an extend that was registered with done.
+// prolong makes an extend that beginExtend or beginRenewal has registered with done.
 func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.Duration, done chan struct{}, op *observe.Operation) *Error {
 	l.mu.Lock()
 	l.longest = max(l.longest, ttl)
 	// The server may take a shorter time to live without ever saying so.
-	if shorter := int64(start.Sub(l.start) + ttl); shorter < l.length.Load() {
-		l.length.Store(shorter)
+	if start.Add(ttl).Before(l.deadline()) {
+		l.setDeadline(start, ttl)
 		l.rearm()
 	}
 	l.mu.Unlock()
@@ -109,11 +111,12 @@ func (l *lease) prolong(ctx context.Context, start time.Time, ttl, timeout time.
 	return failed
 }
 
-// beginExtend registers an extend, whose end is told by closing done. If another
-// is under way it returns that one's channel instead.
+// beginExtend registers an extend; endExtend closes done. If another extend is under
+// way it returns the channel of that one instead.
 func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(time.Now())
 	switch {
 	case l.lost != nil:
 		return nil, l.lost
@@ -126,8 +129,8 @@ func (l *lease) beginExtend(done chan struct{}) (before chan struct{}, err error
 	return nil, nil
 }
 
-// endExtend keeps what the extend has found, and lets the next one begin. found says
-// that it is a loss which nobody has found before.
+// endExtend stores the result of the extend, and lets the next one begin. found says
+// that the result is a loss which nobody has found before.
 func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pending bool, done chan struct{}) (_ *Error, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,10 +144,10 @@ func (l *lease) endExtend(start time.Time, ttl time.Duration, failed *Error, pen
 		l.watch.failed = failed
 	}
 	switch {
-	case l.outlived: // the clock was first, and that stands
+	case l.outlived: // the clock has found the loss meanwhile
 		failed = l.lost
 	case failed == nil:
-		l.length.Store(int64(start.Sub(l.start) + min(ttl, l.shortest)))
+		l.setDeadline(start, min(ttl, l.shortest))
 		if l.watch != nil {
 			l.watch.from = start
 		}

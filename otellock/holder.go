@@ -8,8 +8,8 @@ import (
 	"github.com/otellock/otellock-go/otellock/observe"
 )
 
-// A Holder is somebody who holds a lock, as its value tells. Whoever can write to
-// the backend can have made it up.
+// A Holder describes who holds a lock, as the stored value tells it. Anybody who can
+// write to the backend can forge it.
 type Holder struct {
 	TraceID  string // of the span that acquired the lock, in hex; empty if there was none
 	SpanID   string
@@ -21,9 +21,9 @@ type Holder struct {
 }
 
 // Holder returns who held the lock that the error is about: for [ErrContended] who
-// was found last, or has it kept by [WithMinHold]; for [ErrStolen] who has the key now. It is false where the
-// backend does not tell, or the holder does not, see [WithHolderInfo]. The text of
-// the error never says it.
+// was found last, or whose release keeps the key by [WithMinHold]; for [ErrStolen]
+// who has the key now. It is false if the backend does not tell, or if the holder
+// does not, see [WithHolderInfo]. The text of the error never names the holder.
 func (e *Error) Holder() (Holder, bool) {
 	if e.holder == nil {
 		return Holder{}, false
@@ -63,12 +63,13 @@ func (l *lease) meet(held Held, op *observe.Acquire) {
 	}
 }
 
-// agePrecision is that of a time to live: whole milliseconds, at both ends.
+// agePrecision is how far an age can be off: the time to live and what is left of it
+// are rounded to whole milliseconds.
 const agePrecision = 2 * time.Millisecond
 
-// isTheft tells a thief from a waiter who took the key after the release that was
-// first sent at that time: a lease that is older than that was there before. A tenth
-// is for clocks that do not run at the same speed.
+// isTheft reports whether the key that a release found with another token was taken
+// before that release was first sent. If it was taken later, it was a waiter's turn.
+// A tenth is added for clocks that run at different speeds.
 func isTheft(err error, sent, now time.Time) bool {
 	var stolen *StolenError
 	if !errors.As(err, &stolen) {

@@ -377,6 +377,58 @@ func TestAnExtendMovesTheEndOfTheWork(t *testing.T) {
 	})
 }
 
+// How long before its deadline the work of a renewed lease is told goes by the time
+// to live that it has now.
+func TestAnExtendToLessThanAnAttemptTimeoutIsNoLoss(t *testing.T) {
+	const short = 180 * time.Millisecond // below the attempt timeout of 250 ms
+	for _, c := range []struct {
+		name     string
+		opts     []otellock.LockOption
+		ttl      time.Duration
+		renewals int // that are granted after the Extend
+		told     time.Duration
+	}{
+		{"and no renewal is granted", nil, short, 0, short - short/3},
+		{"and the next renewal is granted", nil, short, 1, short/3 + 9*time.Second - 250*time.Millisecond},
+		{"and a timeout that was set is more than a third", []otellock.LockOption{otellock.WithAttemptTimeout(250 * time.Millisecond)},
+			300 * time.Millisecond, 0, 200 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *lab) {
+				b.backend.Script(func() {
+					b.backend.OnExtend = append(slices.Repeat([]fault{works}, 1+c.renewals), slices.Repeat([]fault{answers(errRefused)}, 200)...)
+				})
+				opts := append(c.opts, otellock.WithCancelOnLoss(true))
+				_ = b.renewed("7", time.Hour, opts...).Do(b.ctx, func(ctx context.Context) error {
+					start := time.Now()
+					if err := otellock.LeaseFromContext(ctx).Extend(ctx, c.ttl); err != nil {
+						t.Errorf("Extend: %v", err)
+					}
+					cause := untilLost(ctx)
+					if told := time.Since(start); told != c.told || !errors.Is(cause, otellock.ErrExpired) {
+						t.Errorf("told after %v, want %v; the cause is %v", told, c.told, cause)
+					}
+					return nil
+				})
+			})
+		})
+	}
+	t.Run("and renewals go on", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, b *lab) {
+			if err := b.renewed("7", time.Hour, otellock.WithFailClosed(true)).Do(b.ctx, func(ctx context.Context) error {
+				if err := otellock.LeaseFromContext(ctx).Extend(ctx, short); err != nil {
+					return err
+				}
+				time.Sleep(time.Minute)
+				return context.Cause(ctx)
+			}); err != nil {
+				t.Error(err)
+			}
+			wantWarnings(t, b)
+		})
+	})
+}
+
 // What the server says later changes nothing: the work was told that it is over.
 func TestAnExtendThatIsAnsweredAfterTheLossIsTooLate(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *lab) {

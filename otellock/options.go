@@ -2,8 +2,6 @@ package otellock
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -24,115 +22,6 @@ type LockOption interface {
 	applyLock(*lockConfig)
 }
 
-type lockerConfig struct {
-	lock      lockConfig
-	observe   []observe.Option
-	noWakeUp  bool
-	noBreaker bool
-}
-
-type lockConfig struct {
-	ttl            time.Duration
-	wait           time.Duration
-	backoffBase    time.Duration
-	backoffMax     time.Duration
-	attemptTimeout time.Duration
-	attemptIsSet   bool // WithAttemptTimeout was used: the time to live must be above it
-	failClosed     bool
-	enabled        func(context.Context) bool // nil is always
-	logger         *slog.Logger
-
-	extendFor    time.Duration // WithAutoExtend
-	minHold      time.Duration
-	cancelOnLoss bool
-	cancelIsSet  bool // WithCancelOnLoss was used
-	fencing      bool
-	anonymous    bool         // WithHolderInfo(false)
-	backend      Capabilities // what it can do
-}
-
-func newLockerConfig(b Backend, opts []Option) lockerConfig {
-	c := lockerConfig{lock: lockConfig{
-		ttl:         10 * time.Second,
-		wait:        3 * time.Second,
-		backoffBase: 10 * time.Millisecond,
-		backoffMax:  200 * time.Millisecond,
-	}}
-	if named, ok := b.(interface{ Name() string }); ok {
-		c.observe = append(c.observe, observe.WithBackendName(named.Name()))
-	}
-	if single, ok := b.(interface{ ServerAddress() (string, int) }); ok {
-		c.observe = append(c.observe, observe.WithServerAddress(single.ServerAddress()))
-	}
-	if able, ok := b.(interface{ Capabilities() Capabilities }); ok {
-		c.lock.backend = able.Capabilities()
-	}
-	for _, opt := range opts {
-		if opt != nil {
-			opt.applyLocker(&c)
-		}
-	}
-	return c
-}
-
-// observed returns the options that telemetry is about.
-func (c lockConfig) observed() []observe.LockOption {
-	return []observe.LockOption{observe.WithTTL(c.ttl), observe.WithRenewalLimit(c.extendFor), observe.WithWait(c.wait),
-		observe.WithFailOpen(!c.failClosed), observe.WithLogger(c.logger)}
-}
-
-func (c lockConfig) with(opts []LockOption) (lockConfig, error) {
-	for _, opt := range opts {
-		if opt != nil {
-			opt.applyLock(&c)
-		}
-	}
-	return c, c.resolve()
-}
-
-const (
-	defaultAttemptTimeout = 250 * time.Millisecond
-	maxTTL                = 100 * 365 * 24 * time.Hour
-)
-
-// resolve checks the configuration and completes what depends on more than one
-// option.
-func (c *lockConfig) resolve() error {
-	if !c.attemptIsSet {
-		c.attemptTimeout = min(defaultAttemptTimeout, c.ttl/3)
-	}
-	if !c.cancelIsSet {
-		c.cancelOnLoss = c.failClosed
-	}
-	switch {
-	case c.attemptIsSet && c.attemptTimeout <= 0:
-		return fmt.Errorf("WithAttemptTimeout(%v): the timeout must be above zero", c.attemptTimeout)
-	case c.ttl < time.Millisecond:
-		return fmt.Errorf("WithTTL(%v): the time to live must be at least 1ms", c.ttl)
-	case c.ttl > maxTTL:
-		return fmt.Errorf("WithTTL(%v): the time to live must be at most %v", c.ttl, maxTTL)
-	case c.ttl <= c.attemptTimeout:
-		return fmt.Errorf("WithTTL(%v): the time to live must be above the attempt timeout of %v, or a lease could be over before its grant arrives", c.ttl, c.attemptTimeout)
-	case c.extendFor < 0 || c.extendFor > maxTTL:
-		return fmt.Errorf("WithAutoExtend(%v): the limit must not be negative, and at most %v; 0 extends nothing", c.extendFor, maxTTL)
-	case c.extendFor > 0 && c.extendFor <= c.ttl:
-		return fmt.Errorf("WithAutoExtend(%v): the limit must be above the time to live of %v, or nothing is ever extended", c.extendFor, c.ttl)
-	case c.extendFor > 0 && c.attemptTimeout > c.ttl/3:
-		return fmt.Errorf("WithAutoExtend: the attempt timeout of %v must be at most a third of the time to live of %v, or one renewal that hangs costs the lease", c.attemptTimeout, c.ttl)
-	case c.minHold < 0 || c.minHold > c.ttl:
-		return fmt.Errorf("WithMinHold(%v): the shortest hold must not be negative, and at most the time to live of %v", c.minHold, c.ttl)
-	case c.minHold > 0 && !c.backend.Keep:
-		return errors.New("WithMinHold: this backend cannot keep a key; its Capabilities say so")
-	case c.fencing && !c.backend.Fence:
-		return errors.New("WithFencing: this backend has no fencing tokens; its Capabilities say so")
-	case c.wait < 0:
-		return fmt.Errorf("WithWait(%v): the wait must not be negative; 0 tries once", c.wait)
-	case c.backoffBase <= 0 || c.backoffMax < c.backoffBase:
-		return fmt.Errorf("WithBackoff(%v, %v): the base must be above zero and not above the maximum", c.backoffBase, c.backoffMax)
-	}
-	return nil
-}
-
 type option func(*lockerConfig)
 
 func (o option) applyLocker(c *lockerConfig) { o(c) }
@@ -144,8 +33,8 @@ func (o lockOption) applyLock(c *lockConfig)     { o(c) }
 
 // WithTTL sets the time to live of a lease. It is the longest that a crashed
 // holder blocks others, and the longest that a holder may take, unless the lease
-// is extended: see [WithAutoExtend] and [Lease.Extend]. The default is 10 s; at least 1 ms, at most 100
-// years, and above an attempt timeout that was set.
+// is extended: see [WithAutoExtend] and [Lease.Extend]. The default is 10 s. It must
+// be at least 1 ms, at most 100 years, and above an attempt timeout that was set.
 func WithTTL(ttl time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.ttl = ttl })
 }
@@ -172,9 +61,9 @@ func WithAttemptTimeout(timeout time.Duration) LockOption {
 }
 
 // WithFailClosed chooses what happens when the backend fails: false, the
-// default, runs unprotected; true returns [ErrBackend] and runs nothing, and
-// makes Do and TryDo return what failed at the release as well. Choose true where a stale
-// write hurts more than a failed request.
+// default, runs unprotected; true returns [ErrBackend] and runs nothing, and makes
+// Do and TryDo also return the error of the release. Choose true where a stale write
+// hurts more than a failed request.
 func WithFailClosed(closed bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.failClosed = closed })
 }
@@ -196,17 +85,18 @@ func WithAutoExtend(limit time.Duration) LockOption {
 // when its time to live has passed, when an extend finds that it is gone, and when
 // its Locker closes a lease of [Mutex.Lock]. [context.Cause] says why. With
 // [WithAutoExtend] it ends one attempt timeout before the time to live has passed,
-// so that the work can stop before somebody else begins. The default is true with
-// [WithFailClosed], else false.
+// so that the work can stop before somebody else begins; after a short
+// [Lease.Extend], a third of its time to live if that is less. The default is true
+// with [WithFailClosed], else false.
 func WithCancelOnLoss(cancel bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.cancelOnLoss, c.cancelIsSet = cancel, true })
 }
 
 // WithMinHold keeps the lock busy until d has passed since it was acquired, also if
 // it is released before: the release leaves the key, and it is counted as kept. It
-// makes [Mutex.TryDo] run once for each schedule of several replicas: that holds
-// while their clocks differ by less than d, and d is below the period less that
-// difference. d must not be above the time to live. Zero, the default, keeps
+// makes [Mutex.TryDo] run once for each tick of a schedule that several replicas
+// have, if their clocks differ by less than d, and d is less than the period minus
+// that difference. d must not be above the time to live. Zero, the default, keeps
 // nothing. The backend has to be able to: redisbackend and memorybackend are.
 func WithMinHold(d time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.minHold = d })
@@ -218,8 +108,8 @@ func WithMinHold(d time.Duration) LockOption {
 //
 //	UPDATE projects SET name = ?, fence = ? WHERE id = ? AND fence <= ?
 //
-// with the fence in the places of the second and the fourth. No row means that a
-// later holder has written. It is not below the server's time in microseconds, and
+// where the second and the fourth parameter are the fence. If no row is updated, a
+// later holder has written. It is at least the server's time in microseconds, and
 // goes back only if the server loses the key's counter and its clock goes back at
 // the same time, or if an asynchronous failover loses the latest grants and the
 // new master's clock is behind. The backend has to be able to: redisbackend and
@@ -238,23 +128,11 @@ func WithHolderInfo(tell bool) LockOption {
 
 // WithEnabled switches locking off wherever enabled returns false, without touching
 // the callers: everything runs, unprotected, and is counted as disabled. It is asked
-// once, when a lock is acquired, with the caller's context: what was acquired is
-// renewed and released whatever it says later. It must be safe for concurrent use;
-// if it panics, locking is on. Nil, the default, is always on.
+// once, when a lock is acquired, with the caller's context: a lease that was acquired
+// is renewed and released even if locking is switched off later. enabled must be safe
+// for concurrent use; if it panics, locking is on. Nil, the default, is always on.
 func WithEnabled(enabled func(context.Context) bool) LockOption {
 	return lockOption(func(c *lockConfig) { c.enabled = enabled })
-}
-
-func (c *lockConfig) isEnabled(ctx context.Context) (enabled bool) {
-	if c.enabled == nil {
-		return true
-	}
-	defer func() {
-		if recover() != nil {
-			enabled = true
-		}
-	}()
-	return c.enabled(ctx)
 }
 
 // WithLogger sends the warnings to this logger instead of the OpenTelemetry

@@ -15,7 +15,7 @@ func (l *lease) renewAt(now time.Time) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	if w.failed != nil {
-		at = now.Add(max(l.lossAt().Sub(now)/4, c.ttl/32))
+		at = now.Add(max(l.lossAt().Sub(now)/4, w.ttl/32))
 		return at, at.Before(l.lossAt())
 	}
 	at = w.from.Add(deadline.Sub(w.from) / 3)
@@ -25,7 +25,7 @@ func (l *lease) renewAt(now time.Time) (at time.Time, ok bool) {
 	return at, true
 }
 
-// renew extends the lease, unless somebody else is extending it: what that finds
+// renew extends the lease. If an Extend is under way it does nothing: the end of that
 // sets the timer again.
 func (l *lease) renew() {
 	slots := l.config.locker.renewing
@@ -47,7 +47,8 @@ func (l *lease) renew() {
 	_ = l.prolong(ctx, start, ttl, timeout, done, &op)
 }
 
-// awaitSlot waits until few enough others are renewed, or the lease is lost.
+// awaitSlot waits until fewer than maxRenewals are under way. It returns false if the
+// lease is lost before.
 func (l *lease) awaitSlot(slots chan struct{}) bool {
 	select {
 	case slots <- struct{}{}:
@@ -72,6 +73,7 @@ func (l *lease) awaitSlot(slots chan struct{}) bool {
 func (l *lease) beginRenewal(now time.Time, done chan struct{}) (ttl, timeout time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expireIfOver(now)
 	c, left := l.config, l.lossAt().Sub(now)
 	ttl = min(c.ttl, l.start.Add(c.extendFor).Sub(now))
 	if l.lost != nil || l.releasing || l.gone.Load() || l.extending != nil || left <= 0 || ttl <= l.deadline().Sub(now) {

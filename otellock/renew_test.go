@@ -462,7 +462,8 @@ func TestRenewalsExtendsAndReleasesConcurrentSafe(t *testing.T) {
 			}
 			time.Sleep(200 * time.Millisecond)
 			if seed%2 == 0 {
-				if err := b.locker.Close(b.ctx); err != nil {
+				// A release whose reply was lost may be what Close returns.
+				if err := b.locker.Close(b.ctx); err != nil && !errors.Is(err, otellock.ErrBackend) {
 					t.Error(err)
 				}
 			}

@@ -80,7 +80,7 @@ func isInstanceByte(b byte) bool {
 	return strings.IndexByte("@._-", b) >= 0
 }
 
-// A value is what a stored one says. Anybody may have written it.
+// A value is a stored value, parsed. Anybody may have written it.
 type value struct {
 	span     string // a traceparent, or ""
 	ttl      time.Duration
@@ -88,8 +88,8 @@ type value struct {
 	kept     bool // the lease has been released, and the key has not
 }
 
-// parseValue takes exactly what newValue makes, and what a backend makes of that for
-// a key that is kept. Everything else says nothing.
+// parseValue parses what newValue makes, with or without the prefix of a key that is
+// kept. ok is false for everything else.
 func parseValue(s string) (v value, ok bool) {
 	if len(s) > maxValueLen {
 		return value{}, false
@@ -144,8 +144,8 @@ func isTraceparent(s string) bool {
 	return true
 }
 
-// age returns for how long the lease has been held at least, on the server's
-// clock: an extend makes it look younger. One that shortened it makes it look older.
+// age returns how long the lease has been held at least, by the server's clock. An
+// extend makes a lease look younger, or older if it shortened the time to live.
 func (v value) age(left time.Duration) (age time.Duration, known bool) {
 	if left <= 0 || left > v.ttl || v.kept {
 		return 0, false

@@ -9,11 +9,12 @@ import (
 // work. All of it is guarded by the lease's mu. It never refers to the Lease that
 // is given out, so that a forgotten one is garbage.
 type watch struct {
-	ctx     context.Context         // carries what the caller's does, and does not end
+	ctx     context.Context         // has the values of the caller's, and never ends
 	cancel  context.CancelCauseFunc // ends the context of the work; nil where a loss does not
 	expiry  *time.Timer             // calls expire
 	renewal *time.Timer             // calls renew; nil where nothing is renewed
 	from    time.Time               // when the latest extend began that was granted, or the acquire
+	ttl     time.Duration           // of the lease, as the deadline has it: an Extend may set another
 	failed  *Error                  // of the latest extend, unless it was granted
 }
 
@@ -25,7 +26,7 @@ func (l *lease) startWatch(ctx context.Context) context.Context {
 		return ctx
 	}
 	l.observed.KeepCaller()
-	w := &watch{ctx: context.WithoutCancel(ctx), from: l.start}
+	w := &watch{ctx: context.WithoutCancel(ctx), from: l.start, ttl: c.ttl}
 	if c.cancelOnLoss {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 	}
@@ -42,15 +43,24 @@ func (l *lease) startWatch(ctx context.Context) context.Context {
 
 // lossAt returns when the lease counts as lost, unless it is extended. Work that is
 // renewed and that ends with the lease is told one attempt timeout before the
-// deadline, so that it can stop before somebody else starts. l.mu is held.
+// deadline, so that it can stop before somebody else starts. A short [Lease.Extend]
+// shortens that to a third of its time to live. l.mu is held.
 func (l *lease) lossAt() time.Time {
 	if l.watch.cancel != nil && l.config.extendFor > 0 {
-		return l.deadline().Add(-l.config.attemptTimeout)
+		return l.deadline().Add(-min(l.config.attemptTimeout, l.watch.ttl/3))
 	}
 	return l.deadline()
 }
 
-// rearm sets the timers by a deadline that has changed. l.mu is held.
+// setDeadline makes the lease run out ttl after start. l.mu is held.
+func (l *lease) setDeadline(start time.Time, ttl time.Duration) {
+	l.length.Store(int64(start.Sub(l.start) + ttl))
+	if l.watch != nil {
+		l.watch.ttl = ttl
+	}
+}
+
+// rearm sets the timers again after the deadline has changed. l.mu is held.
 func (l *lease) rearm() {
 	w, now := l.watch, time.Now()
 	if w == nil || l.ending || l.lost != nil {
@@ -67,13 +77,13 @@ func (l *lease) rearm() {
 	}
 }
 
-// expire is called when the lease should have run out by the local clock. That is
-// its loss, whatever the server says later.
+// expire makes the lease lost if its time is over by the local clock, whatever the
+// server says later.
 func (l *lease) expire() {
 	l.mu.Lock()
 	w := l.watch
 	if l.ending || l.lost != nil {
-		garbage := l.ended && l.lost == nil
+		garbage := l.finished && l.lost == nil
 		l.mu.Unlock()
 		if garbage { // a runtime.Cleanup does not stop the work itself: in a synctest bubble it must not
 			l.stopWork(nil)
@@ -99,6 +109,17 @@ func (l *lease) expire() {
 	defer l.reports.Done()
 	l.stopWork(lost)
 	l.observed.Expire(w.ctx, lost)
+}
+
+// expireIfOver calls expire if the lease is over and the timer is late, as it is on
+// a busy machine. l.mu is held, except during that call.
+func (l *lease) expireIfOver(now time.Time) {
+	if l.watch == nil || l.ending || l.lost != nil || now.Before(l.lossAt()) {
+		return
+	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	l.expire()
 }
 
 // stopWork ends the watch and the context of the work; cause is nil after a release.

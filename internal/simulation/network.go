@@ -94,6 +94,7 @@ func (c *client) ask(ctx context.Context, kind kind, claim otellock.Claim) reply
 	out.within = operation
 	c.post(message{rankCall, name, number, func() {
 		out.token = c.truth.token(token, claim, operation)
+		c.truth.asked(out)
 		out.send()
 	}})
 	if c.plan.HonoursCancel {

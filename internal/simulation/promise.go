@@ -61,8 +61,10 @@ func (w *world) keepsPromises() {
 // workIsTold: work whose loss ends it knows it when the lease is over.
 func (w *world) workIsTold() {
 	for _, u := range w.truth.uses {
-		if u.protected && u.step.Closed && u.done == 0 && u.leaving == 0 && w.now() > u.lostAt() && u.work.Err() == nil {
-			w.violate("work is told that its lease is over", "%s, %v after it", u.name, w.now()-u.lostAt())
+		if u.protected && u.step.Closed && u.done == 0 && u.leaving == 0 && u.work.Err() == nil {
+			if _, latest := u.lostAt(); w.now() > latest {
+				w.violate("work is told that its lease is over", "%s, %v after it", u.name, w.now()-latest)
+			}
 		}
 		if u.protected && u.work.Err() != nil && u.leaving == 0 && !u.process.closing && u.caller.Err() == nil && context.Cause(u.work) == context.Canceled {
 			w.violate("a context of the work ends with a cause", "%s", u.name)
@@ -225,7 +227,7 @@ func (x *truth) checkLoss(u *use, operation string, err error) {
 	case errors.Is(err, otellock.ErrExpired):
 		due := u.lease.Deadline().Sub(x.start)
 		if u.isWatched() {
-			due = u.lostAt()
+			due, _ = u.lostAt()
 		}
 		if own && u.firstRelease > 0 && u.firstRelease < due {
 			x.violate("expired is true", "%s of %s, which is %q by %s", operation, u.name, t.end, t.releasedBy)

@@ -71,6 +71,7 @@ type use struct {
 	firstRelease              time.Duration // when it was sent
 	unsure                    bool          // something was never answered
 	extends                   []*extension
+	shortest                  time.Duration // time to live of any extend, also of renewals
 	lossKnown                 bool // by an Extend
 
 	manual   bool // of Lock or TryLock
@@ -136,6 +137,14 @@ func (u *use) isWaiting() bool { return !u.operation.try && u.runs == 0 && u.don
 // another in its queue or of one that is not answered yet, or an open breaker.
 func (x *truth) mayFail(u *use) bool {
 	return u.failed > 0 || u.process.pending[u.key] > 0 || u.process.open
+}
+
+// asked is when the process calls the backend. If it is stopped, the request is sent
+// later.
+func (x *truth) asked(c *call) {
+	if u := c.token.use; c.kind == extend && (u.shortest == 0 || c.claim.TTL < u.shortest) {
+		u.shortest = c.claim.TTL
+	}
 }
 
 // sent is when the process has asked the backend.
@@ -260,13 +269,21 @@ func (u *use) isHeld() bool {
 // isWatched reports whether the lease's deadline is its end, whatever the server says.
 func (u *use) isWatched() bool { return u.step.Closed || u.step.Renew > 0 }
 
-// lostAt is when the lease counts as lost, if it is watched and not extended.
-func (u *use) lostAt() time.Duration {
-	at := u.lease.Deadline().Sub(u.process.start)
-	if u.step.Closed && u.step.Renew > 0 {
-		at -= u.process.plan.AttemptTimeout
+// lostAt is when the lease counts as lost at the earliest and at the latest, if it is
+// watched and not extended: where it is renewed and its loss ends the work, that is
+// one attempt timeout before its deadline, or a third of its time to live if an extend
+// has made that shorter.
+func (u *use) lostAt() (earliest, latest time.Duration) {
+	deadline := u.lease.Deadline().Sub(u.process.start)
+	if !u.step.Closed || u.step.Renew == 0 {
+		return deadline, deadline
 	}
-	return at
+	timeout := u.process.plan.AttemptTimeout
+	earliest, latest = deadline-timeout, deadline-timeout
+	if u.shortest > 0 {
+		latest = deadline - min(timeout, u.shortest/3)
+	}
+	return earliest, latest
 }
 
 // leftAt is since when nobody wants the token.
