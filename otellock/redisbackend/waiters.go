@@ -34,13 +34,15 @@ type waited struct {
 	place place
 }
 
-// A place is what the inbox has in the list of a key.
+// A place says where the inbox stands in the list of a key, as far as this process
+// knows. When the last waiter goes, nothing has to be sent for none. Otherwise leave
+// takes the inbox out of the list, or passes on the wake-up that came for it.
 type place int
 
 const (
-	none   place = iota
-	listed       // it is in the list, or was sent there
-	called       // it was taken out to be woken, and nobody has asked since
+	none   place = iota // the inbox was not sent to the list, or got the lock after it was woken
+	listed              // it is in the list, or on its way there
+	called              // a release has taken it out to wake it, and nobody has asked since
 )
 
 func (ws *waiters) init(b *Backend) {
@@ -130,11 +132,13 @@ func (b *Backend) Forget(key string, w otellock.Waiter) {
 }
 
 // leave takes an inbox out of the list of a key. If it was called already, the next
-// one is. Where that fails, the list expires, and whoever is in it polls.
+// one is. Where that fails, the list expires, and whoever is in it polls. Somebody who
+// has come meanwhile may have lost the place, and asks again.
 func (b *Backend) leave(key, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, _ = b.run(ctx, b.rdb, &leave, otellock.Claim{}, withList(key), name)
+	b.waiters.wake(key, true)
 }
 
 // forbidden ends wake-ups after a server's answer, and says so.
