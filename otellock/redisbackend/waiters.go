@@ -154,8 +154,8 @@ func (ws *waiters) forbidden(err error) {
 	if before {
 		return
 	}
-	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; "+
-		"it takes keys and channels otellock:*, LPOS, RPUSH, LPOP, LREM, PEXPIRE, PUBLISH and SUBSCRIBE",
+	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; it needs the rules "+
+		"~otellock:waiters* &otellock:inbox:* +lpos +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
 		"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
 }
 

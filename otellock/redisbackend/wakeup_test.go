@@ -277,6 +277,7 @@ func TestAWaiterThatGivesUpLeavesTheListAndPassesTheWakeUpOn(t *testing.T) {
 // does not stay.
 func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) {
 	const own = "lock:*"
+	needed := documentedRules(t)[wakeUps]
 	for name, rules := range map[string][]any{
 		"the list":      {"~" + own, "&*", "+@all"},
 		"its commands":  {"~*", "&*", "+@all", "-lpos", "-rpush"},
@@ -317,7 +318,7 @@ func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) 
 					poll(t, "it is said", func() bool {
 						mu.Lock()
 						defer mu.Unlock()
-						return strings.Contains(said.String(), "may not do what wakes waiters")
+						return strings.Contains(said.String(), "needs the rules "+needed+`"`)
 					})
 					if err := lease.Release(context.Background()); err != nil {
 						t.Errorf("Release: %v", err)
