@@ -14,7 +14,7 @@ const (
 	breakerLimit = 5 // attempts in a row without an answer
 	firstProbe   = 100 * time.Millisecond
 	longestProbe = time.Second
-	breakerIdle  = time.Minute // after which a server may be gone
+	breakerIdle  = time.Minute // after which a closed breaker is forgotten
 )
 
 // breakers keep a server that does not answer from costing every acquire an attempt
@@ -28,16 +28,16 @@ type breakers struct {
 	done   context.Context         // ends with the Locker
 	stop   context.CancelFunc
 
-	some   atomic.Bool // there is a breaker
+	some   atomic.Bool // byNode is not empty
 	mu     sync.Mutex
 	byNode map[string]*breaker
 }
 
-// A breaker is about one server.
+// A breaker counts what one server has left unanswered.
 type breaker struct {
-	unanswered int // attempts, in a row
-	last       time.Time
-	open       bool
+	unanswered int       // attempts in a row
+	last       time.Time // when the last of them ended
+	open       bool      // acquires fail at once
 }
 
 func (bs *breakers) init(l *Locker, off bool) {
@@ -48,7 +48,8 @@ func (bs *breakers) init(l *Locker, off bool) {
 	}
 }
 
-// nodeOf returns the server that has the key. A backend that panics has one server.
+// nodeOf returns the server that has the key. Where the backend panics, it is the only
+// one.
 func (bs *breakers) nodeOf(key string) (node string) {
 	if bs.node == nil {
 		return ""
@@ -57,7 +58,7 @@ func (bs *breakers) nodeOf(key string) (node string) {
 	return bs.node(key)
 }
 
-// isOpen reports whether an acquire of the key would be in vain.
+// isOpen reports whether acquires of the key fail at once.
 func (bs *breakers) isOpen(key string) bool {
 	if !bs.some.Load() {
 		return false
@@ -94,8 +95,8 @@ func (bs *breakers) unanswered(key string, timeout time.Duration) {
 	go bs.probe(b, node, key, timeout)
 }
 
-// forgetIdle removes the breakers of servers that nobody has asked for a minute. One
-// that is open removes itself. mu is held.
+// forgetIdle removes the closed breakers that have counted nothing for a minute. An
+// open one is removed by its probe. mu is held.
 func (bs *breakers) forgetIdle(now time.Time) {
 	for node, b := range bs.byNode {
 		if !b.open && now.Sub(b.last) > breakerIdle {

@@ -12,12 +12,13 @@ import (
 // An Option configures a [Backend].
 type Option func(*Backend)
 
-// WithMinReplicas makes a grant count only after n replicas have acknowledged it,
-// by WAIT: a lease is not granted twice when the master fails before it has passed
-// the first grant on and one of those n takes over. It costs a command and a round
-// trip to the replicas for each grant. Where fewer acknowledge in half of
-// the attempt timeout, the attempt fails with error.type NOREPLICAS, and the Locker
-// removes the key. The default, 0, waits for none.
+// WithMinReplicas makes a grant count only after n replicas have acknowledged it, for
+// which Redis has WAIT. Without it a lease can be granted twice around a failover: by
+// the master, which fails before it has replicated the grant, and by the replica that
+// takes over. It costs a command and a round trip to the replicas for each grant.
+// Where fewer acknowledge in half of the attempt timeout, the attempt fails with
+// error.type NOREPLICAS, and the Locker removes the key. The default, 0, waits for
+// none.
 //
 // Extending and releasing wait for no replica. Redis gives no guarantee that the
 // replica which takes over is one that has acknowledged.
@@ -72,8 +73,8 @@ func (b *Backend) acknowledged(ctx context.Context, conn *redis.Conn, ask bool, 
 }
 
 // redirected returns the master that a server of a Cluster names instead of itself,
-// and whether the slot is still moving there. It returns nil if the error is another,
-// or the client cannot find that master: one that has no slot yet.
+// and whether the slot is still moving there. It returns nil for every other error, and
+// if the client does not know that master, which has no slot yet.
 func redirected(ctx context.Context, cluster *redis.ClusterClient, err error) (named *redis.Client, ask bool) {
 	addr, moved := redis.IsMovedError(err)
 	if !moved {
@@ -81,7 +82,7 @@ func redirected(ctx context.Context, cluster *redis.ClusterClient, err error) (n
 			return nil, false
 		}
 	}
-	// It asks for the slots anew. One call at most finds the address.
+	// ForEachMaster loads the slots anew. One call at most finds the address.
 	_ = cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
 		if node.Options().Addr == addr {
 			named = node

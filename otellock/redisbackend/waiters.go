@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// waiters are those of this process who wait for keys.
+// waiters knows who waits for keys in this process, and wakes them.
 //
 // The server has a list for each key that is waited for: the inboxes of the
 // processes, longest waiting first. A release takes the first inbox that somebody
@@ -35,23 +35,23 @@ type waited struct {
 }
 
 // A place says where the inbox stands in the list of a key, as far as this process
-// knows. When the last waiter goes, nothing has to be sent for none. Otherwise leave
-// takes the inbox out of the list, or passes on the wake-up that came for it.
+// knows. When the last waiter goes and the place is not none, leave takes the inbox out
+// of the list, or passes on the wake-up that came for it.
 type place int
 
 const (
-	none   place = iota // the inbox was not sent to the list, or got the lock after it was woken
+	none   place = iota // it was never sent to the list, or was called and this process got the lock
 	listed              // it is in the list, or on its way there
-	called              // a release has taken it out to wake it, and nobody has asked since
+	called              // a release has taken it out to wake this process, which has not asked since
 )
 
 func (ws *waiters) init(b *Backend) {
 	ws.backend, ws.byKey, ws.inboxes = b, map[string]*waited{}, map[*redis.Client]*inbox{}
 }
 
-// listen makes the waiter hear of the key, and returns the name of the inbox for
-// the key's list. It is empty while the inbox is not read: then the waiter is woken
-// once it is, to ask again.
+// listen registers the waiter for the key, and returns the name of the inbox, which
+// belongs into the key's list. It is empty while the inbox is not read: the waiter is
+// woken once it is, and asks again.
 func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
 	node := ws.backend.master(key)
 	ws.mu.Lock()
@@ -83,7 +83,7 @@ func (ws *waiters) sent(key, inbox string) {
 	}
 }
 
-// granted notes that this process has the key, and so followed what called it.
+// granted notes that this process has the key: a wake-up that came for it was used.
 func (ws *waiters) granted(key string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -92,8 +92,8 @@ func (ws *waiters) granted(key string) {
 	}
 }
 
-// wake wakes who waits for the key, because its inbox was taken out of the list. It
-// reports whether there is anybody.
+// wake lets whoever waits for the key in this process ask again, because the inbox was
+// taken out of the list, or may have been. It reports whether there is anybody.
 func (ws *waiters) wake(key string, remote bool) bool {
 	ws.mu.Lock()
 	k := ws.byKey[key]
@@ -141,7 +141,8 @@ func (b *Backend) leave(key, name string) {
 	b.waiters.wake(key, true)
 }
 
-// forbidden ends wake-ups after a server's answer, and says so.
+// forbidden switches wake-ups off for good if a server has refused what they take, and
+// logs that once.
 func (ws *waiters) forbidden(err error) {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
@@ -182,7 +183,8 @@ func (b *Backend) master(key string) *redis.Client {
 	return nil
 }
 
-// ended keeps a Cluster's client from asking a server where a key is.
+// ended is a context that is over: with it a Cluster's client says where a key is by
+// what it knows, and asks no server.
 var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -246,8 +248,8 @@ func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.
 	return otellock.Grant{Held: r.held, Queued: r.foreign}, err
 }
 
-// noList reports whether a script failed for the list and not for the key: the user
-// may not touch it, or the slot is moving and only one of them has.
+// noList reports whether a script failed because of the list and not of the key: the
+// user may not touch it, or the slot is moving and only one of the two has moved.
 func noList(err error) bool {
 	return err == errMute || redis.HasErrorPrefix(err, "NOLIST") || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
 }
