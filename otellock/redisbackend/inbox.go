@@ -91,6 +91,11 @@ func (in *inbox) read() {
 // connection fails. Lists get the name once a message that the inbox sends to itself
 // has arrived, which shows that the server lets this user publish and subscribe.
 func (in *inbox) readOnce() (opened bool, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
 	name := "otellock:inbox:" + rand.Text()
 	ctx := context.Background()
 	sub := in.node.Subscribe(ctx)
@@ -132,6 +137,8 @@ func (in *inbox) readOnce() (opened bool, err error) {
 		}
 	}
 }
+
+var errPanicked = errors.New("a hook of the client panicked")
 
 // briefly calls f with a deadline of a second.
 func (in *inbox) briefly(f func(context.Context) error) error {

@@ -137,8 +137,9 @@ func (b *Backend) Forget(key string, w otellock.Waiter) {
 func (b *Backend) leave(key, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	defer b.waiters.wake(key, true)
+	defer func() { _ = recover() }() // a hook of the client may panic
 	_, _ = b.run(ctx, b.rdb, &leave, otellock.Claim{}, withList(key), name)
-	b.waiters.wake(key, true)
 }
 
 // forbidden switches wake-ups off for good if a server has refused what they take, and
