@@ -2,10 +2,13 @@ package redisbackend_test
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/otellock/otellock-go/internal/redistest"
+	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -64,5 +67,59 @@ func TestAHookThatPanicsEndsNoGoroutineOfTheBackend(t *testing.T) {
 			h.armed.Store(false)
 			poll(t, "it waits, and is woken by messages", queued)
 		})
+	}
+}
+
+// A badHandler is a log handler of the application that panics or hangs.
+type badHandler struct {
+	slog.Handler
+	called chan struct{}
+	goOn   chan struct{} // nil: it panics
+}
+
+func (h badHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h badHandler) Handle(context.Context, slog.Record) error {
+	close(h.called)
+	if h.goOn == nil {
+		panic("a bug of the handler")
+	}
+	<-h.goOn
+	return nil
+}
+
+func TestALogHandlerThatPanicsOrHangsHurtsNoWaiter(t *testing.T) {
+	for name, hangs := range map[string]bool{"panics": false, "hangs": true} {
+		for _, command := range []string{"-subscribe", "-rpush"} { // in a goroutine of the backend, in a call
+			t.Run(name+", "+command, func(t *testing.T) {
+				server := redistest.Start(t)
+				admin := server.Client()
+				run(t, admin, "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", command)
+				handler := badHandler{called: make(chan struct{})}
+				if hangs {
+					handler.goOn = make(chan struct{})
+					defer close(handler.goOn)
+				}
+				before := slog.Default()
+				slog.SetDefault(slog.New(handler))
+				defer slog.SetDefault(before)
+
+				o := redisbackend.Options(server.Addr)
+				o.Username, o.Password, o.PoolTimeout, o.DialTimeout = "app", "secret", time.Minute, time.Minute
+				rdb := redis.NewClient(o)
+				t.Cleanup(func() { _ = rdb.Close() })
+				m := newMember(t, rdb)
+				release := m.holds(t, "7")
+				done := make(chan error, 1)
+				go func() {
+					done <- m.target.Mutex("7").Do(context.Background(), func(context.Context) error { return nil })
+				}()
+				<-handler.called
+				release()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }

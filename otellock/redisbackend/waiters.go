@@ -156,9 +156,13 @@ func (ws *waiters) forbidden(err error) {
 	if before {
 		return
 	}
-	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; it needs the rules "+
-		"~otellock:waiters* &otellock:inbox:* +lpos +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
-		"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
+	logger := slog.Default()
+	go func() { // its handler may hang or panic
+		defer func() { _ = recover() }()
+		logger.Info("otellock: the Redis user may not do what wakes waiters, so that they poll; it needs the rules "+
+			"~otellock:waiters* &otellock:inbox:* +lpos +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
+			"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
+	}()
 }
 
 func (ws *waiters) isMute() bool {
