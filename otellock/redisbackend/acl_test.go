@@ -274,3 +274,28 @@ func TestTheDocumentedRulesAreWhatALockNeedsOnACluster(t *testing.T) {
 		})
 	}
 }
+
+// One script asks for the key and for the list, so that a refusal of the one looks as
+// that of the other.
+func TestAUserWhoMayNotTouchTheKeyMayBeWoken(t *testing.T) {
+	server := redistest.Start(t)
+	admin := server.Client()
+	run(t, admin, "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all")
+	run(t, admin, "SET", claim.Key, "another")
+	o := redisbackend.Options(server.Addr)
+	o.Username, o.Password, o.PoolTimeout, o.DialTimeout = "app", "secret", time.Minute, time.Minute
+	rdb := redis.NewClient(o)
+	t.Cleanup(func() { _ = rdb.Close() })
+	b, w, c := newBackend(t, rdb), &wokenWaiter{}, again(claim)
+	c.Waiter = w
+	t.Cleanup(func() { b.Forget(c.Key, w) })
+	_, _ = b.Acquire(patient(t), c)
+	poll(t, "the inbox is read", func() bool { return w.wakes.Load() > 0 })
+	run(t, admin, "ACL", "SETUSER", "app", "resetkeys", "~otellock:*")
+	_, err := b.Acquire(patient(t), c)
+	checkClass(t, "Acquire", err, "NOPERM")
+	run(t, admin, "ACL", "SETUSER", "app", "~*")
+	if g, err := b.Acquire(patient(t), c); err != nil || !g.Queued {
+		t.Errorf("Acquire by a user who may again: %+v, %v, want a place in the list", g, err)
+	}
+}

@@ -80,9 +80,7 @@ func (in *inbox) read() {
 		if opened {
 			pause = firstRetry
 		}
-		if forbids(err) {
-			in.waiters.forbidden(err)
-		}
+		in.waiters.forbidden(err)
 		time.Sleep(pause)
 	}
 }

@@ -146,7 +146,7 @@ func (b *Backend) leave(key, name string) {
 // logs that once.
 func (ws *waiters) forbidden(err error) {
 	var answer redis.Error
-	if !errors.As(err, &answer) {
+	if !forbids(err) || !errors.As(err, &answer) {
 		return
 	}
 	ws.mu.Lock()
@@ -226,10 +226,11 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 	case err == nil: // it was freed meanwhile
 		c.Waiter.Wake(true)
 	case noList(err):
-		if forbids(err) {
+		grant, without := b.refused(ctx, to, c)
+		if without == nil {
 			b.waiters.forbidden(err)
 		}
-		return b.refused(ctx, to, c)
+		return grant, without
 	case errors.As(err, &answer):
 		return otellock.Grant{}, err
 	}
@@ -241,10 +242,11 @@ func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.
 	r, err := b.run(ctx, to, &acquireOrEnlist, c, withList(c.Key), name, milliseconds(c.TTL))
 	switch {
 	case noList(err): // the key was not taken
-		if forbids(err) {
+		grant, without := b.take(ctx, to, c)
+		if without == nil {
 			b.waiters.forbidden(err)
 		}
-		return b.take(ctx, to, c)
+		return grant, without
 	case err == nil && r.code == held:
 		b.waiters.granted(c.Key)
 		return otellock.Grant{Acquired: true}, nil
@@ -253,8 +255,9 @@ func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.
 	return otellock.Grant{Held: r.held, Queued: r.foreign}, err
 }
 
-// noList reports whether a script failed because of the list and not of the key: the
-// user may not touch it, or the slot is moving and only one of the two has moved.
+// noList reports whether a script may have failed because of the list and not of the
+// key: the user may not touch it, or the slot is moving and only one of the two has
+// moved. The command without the list tells.
 func noList(err error) bool {
 	return err == errMute || redis.HasErrorPrefix(err, "NOLIST") || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
 }
