@@ -14,11 +14,13 @@ const (
 	breakerLimit = 5 // attempts in a row without an answer
 	firstProbe   = 100 * time.Millisecond
 	longestProbe = time.Second
+	breakerIdle  = time.Minute // after which a closed breaker is forgotten
 )
 
 // breakers keep a server that does not answer from costing every acquire an attempt
 // timeout. There is one for each server that has left attempts unanswered; any
-// answer removes it.
+// answer removes it. A server that has left its Cluster answers no more: its breaker
+// is removed when another server leaves an attempt unanswered a minute later.
 type breakers struct {
 	locker *Locker
 	off    bool
@@ -26,15 +28,16 @@ type breakers struct {
 	done   context.Context         // ends with the Locker
 	stop   context.CancelFunc
 
-	some   atomic.Bool // there is a breaker
+	some   atomic.Bool // byNode is not empty
 	mu     sync.Mutex
 	byNode map[string]*breaker
 }
 
-// A breaker is about one server.
+// A breaker counts what one server has left unanswered.
 type breaker struct {
-	unanswered int // attempts, in a row
-	open       bool
+	unanswered int       // attempts in a row
+	last       time.Time // when the last of them ended
+	open       bool      // acquires fail at once
 }
 
 func (bs *breakers) init(l *Locker, off bool) {
@@ -45,14 +48,17 @@ func (bs *breakers) init(l *Locker, off bool) {
 	}
 }
 
-func (bs *breakers) nodeOf(key string) string {
+// nodeOf returns the server that has the key. Where the backend panics, it is the only
+// one.
+func (bs *breakers) nodeOf(key string) (node string) {
 	if bs.node == nil {
 		return ""
 	}
+	defer func() { _ = recover() }()
 	return bs.node(key)
 }
 
-// isOpen reports whether an acquire of the key would be in vain.
+// isOpen reports whether acquires of the key fail at once.
 func (bs *breakers) isOpen(key string) bool {
 	if !bs.some.Load() {
 		return false
@@ -73,17 +79,30 @@ func (bs *breakers) unanswered(key string, timeout time.Duration) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	b := bs.byNode[node]
+	now := time.Now()
 	if b == nil {
+		bs.forgetIdle(now)
 		b = &breaker{}
 		bs.byNode[node] = b
 		bs.some.Store(true)
 	}
+	b.last = now
 	if b.unanswered++; b.unanswered < breakerLimit || b.open || bs.done.Err() != nil {
 		return
 	}
 	b.open = true
 	bs.locker.observer.Breaker(context.Background(), 1)
 	go bs.probe(b, node, key, timeout)
+}
+
+// forgetIdle removes the closed breakers that have counted nothing for a minute. An
+// open one is removed by its probe. mu is held.
+func (bs *breakers) forgetIdle(now time.Time) {
+	for node, b := range bs.byNode {
+		if !b.open && now.Sub(b.last) > breakerIdle {
+			delete(bs.byNode, node)
+		}
+	}
 }
 
 // answered forgets what was counted against the server of the key.
@@ -106,7 +125,8 @@ func (bs *breakers) close(node string) {
 	}
 }
 
-// probe asks the server about a token that nobody has, until anybody is answered.
+// probe releases a token that nobody has, which changes nothing, until the server has
+// answered anybody.
 func (bs *breakers) probe(b *breaker, node, key string, timeout time.Duration) {
 	for pause := firstProbe; ; pause = min(2*pause, longestProbe) {
 		stopped := sleep(bs.done, pause) != nil

@@ -113,6 +113,37 @@ func TestAnyAnswerBetweenKeepsTheBreakerClosed(t *testing.T) {
 	})
 }
 
+// A panicsForNode cannot say which server has a key.
+type panicsForNode struct{ *shards }
+
+func (panicsForNode) Node(string) string { panic("a bug of the backend") }
+
+func TestABackendWhoseNodePanicsHasOneBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &shards{Backend: memorybackend.New(), dead: true, start: time.Now()}
+		tel := newTelemetry()
+		l := tel.Locker(t, panicsForNode{b})
+		for range 6 {
+			if err := l.UndeclaredMutex("dead:one").Do(t.Context(), nothing); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := tel.Attempts(t); got[timedOut] != 5 || got[gated] != 1 {
+			t.Errorf("counted %v", got)
+		}
+		b.revives()
+		for tel.Total(t, "lock.breaker.open") != 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if err := l.UndeclaredMutex("dead:one").Do(t.Context(), nothing); err != nil || tel.Attempts(t)[plainAcquired] != 1 {
+			t.Errorf("Do = %v, counted %v", err, tel.Attempts(t))
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What a caller did to itself, what was refused, and what was never sent are no
 // evidence against the server.
 func TestOnlySilenceOfAWholeAttemptTimeoutOpensTheBreaker(t *testing.T) {

@@ -88,6 +88,19 @@ func (c *Cluster) Client(change ...func(*redis.ClusterOptions)) *redis.ClusterCl
 	return client
 }
 
+// ClusterOfOne returns options of a cluster client for which all slots are on the
+// server at addr, which need not be one of a cluster.
+func ClusterOfOne(addr string) *redis.ClusterOptions {
+	return &redis.ClusterOptions{
+		Addrs: []string{addr},
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			return []redis.ClusterSlot{{Start: 0, End: clusterSlots - 1, Nodes: []redis.ClusterNode{{Addr: addr}}}}, nil
+		},
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
 // poll waits until the condition holds and fails the test when it does not.
 func poll(t testing.TB, what string, holds func() bool) {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/redisbackend"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -112,7 +113,7 @@ func TestNewTakesClientsThatNeverMakeTheMaintenanceHandshake(t *testing.T) {
 	for name, rdb := range map[string]redis.UniversalClient{
 		"Options":   redis.NewClient(redisbackend.Options(nobody)),
 		"RESP2":     redis.NewClient(&redis.Options{Addr: nobody, ContextTimeoutEnabled: true, Protocol: 2}),
-		"a cluster": redis.NewClusterClient(clusterOfOne(nobody)),
+		"a cluster": redis.NewClusterClient(redistest.ClusterOfOne(nobody)),
 		"a cluster, RESP2": redis.NewClusterClient(&redis.ClusterOptions{
 			Addrs: []string{nobody}, ContextTimeoutEnabled: true, Protocol: 2,
 		}),

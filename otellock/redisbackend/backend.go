@@ -15,6 +15,8 @@
 //
 // In a replicated set-up a failover can lose the last writes, and so a lease:
 // its holder learns of it by [otellock.ErrLost] or [otellock.ErrStolen].
+//
+// The README of package otellock lists what a Redis user has to be allowed.
 package redisbackend
 
 import (

@@ -19,7 +19,7 @@ const (
 
 // An inbox is where this process learns from one server which keys are free: a
 // pub/sub channel with a random name, on a connection of its own outside the pool.
-// It is there while somebody waits for a key of that server, and a second longer.
+// It exists while somebody waits for a key of that server, and a second longer.
 // waiters.mu guards its fields.
 type inbox struct {
 	waiters *waiters
@@ -80,17 +80,20 @@ func (in *inbox) read() {
 		if opened {
 			pause = firstRetry
 		}
-		if forbids(err) {
-			in.waiters.forbidden(err)
-		}
+		in.waiters.forbidden(err)
 		time.Sleep(pause)
 	}
 }
 
 // readOnce opens the channel under a new name and wakes waiters until the
-// connection fails. The name is given out once a message that the inbox sends to
-// itself has arrived: then the server lets this user publish and subscribe.
+// connection fails. Lists get the name once a message that the inbox sends to itself
+// has arrived, which shows that the server lets this user publish and subscribe.
 func (in *inbox) readOnce() (opened bool, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
 	name := "otellock:inbox:" + rand.Text()
 	ctx := context.Background()
 	sub := in.node.Subscribe(ctx)
@@ -133,7 +136,9 @@ func (in *inbox) readOnce() (opened bool, err error) {
 	}
 }
 
-// briefly calls f with a deadline.
+var errPanicked = errors.New("a hook of the client panicked")
+
+// briefly calls f with a deadline of a second.
 func (in *inbox) briefly(f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), pulse)
 	defer cancel()
@@ -148,7 +153,7 @@ func (in *inbox) reads(sub *redis.PubSub) bool {
 	return !in.closed
 }
 
-// open gives the name out: everybody asks again, to get into the lists.
+// open makes the name known, and lets everybody ask again to get into the lists.
 func (in *inbox) open(name string) {
 	in.waiters.mu.Lock()
 	in.name = name
@@ -156,7 +161,8 @@ func (in *inbox) open(name string) {
 	in.wakeAll()
 }
 
-// lost takes the name back: everybody polls. It returns true if the inbox is closed.
+// lost withdraws the name, so that everybody polls. It reports whether the inbox is
+// closed.
 func (in *inbox) lost() bool {
 	ws := in.waiters
 	ws.mu.Lock()
@@ -169,6 +175,7 @@ func (in *inbox) lost() bool {
 	return closed
 }
 
+// wakeAll wakes whoever waits for a key of this server.
 func (in *inbox) wakeAll() {
 	ws := in.waiters
 	ws.mu.Lock()

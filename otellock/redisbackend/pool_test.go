@@ -36,7 +36,7 @@ func TestWaitingForAConnectionIsAnExhaustedPoolAndNotAServerThatIsSilent(t *test
 			},
 			"cluster": func(t *testing.T) (*redistest.Server, redis.UniversalClient) {
 				server := redistest.Start(t)
-				o := clusterOfOne(server.Addr)
+				o := redistest.ClusterOfOne(server.Addr)
 				o.PoolSize, o.PoolTimeout, o.ReadTimeout = 1, test.poolTimeout, time.Minute
 				return server, redis.NewClusterClient(o)
 			},

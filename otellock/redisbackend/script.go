@@ -57,13 +57,17 @@ const foreign = `
   if #value > 200 then value = '' end
   return {value, redis.pcall('PTTL', KEYS[1])}`
 
-// list puts ARGV[2] at the end of KEYS[2], unless it is in there. Its failure is told
-// from one of the key: a busy lock is busy without it.
+// list puts ARGV[2] at the end of KEYS[2], unless it is in there. A list that cannot
+// expire would stay for ever. A failure is told from one of the key: a busy lock is
+// busy without the list.
 const list = `
   local place = redis.pcall('LPOS', KEYS[2], ARGV[2])
   if not place then place = redis.pcall('RPUSH', KEYS[2], ARGV[2]) end
-  if type(place) == 'table' then return redis.error_reply('NOLIST ' .. place.err) end
-  redis.pcall('PEXPIRE', KEYS[2], 2000)`
+  if type(place) ~= 'table' then
+    place = redis.pcall('PEXPIRE', KEYS[2], 2000)
+    if type(place) == 'table' then redis.pcall('LREM', KEYS[2], 0, ARGV[2]) end
+  end
+  if type(place) == 'table' then return redis.error_reply('NOLIST ' .. place.err) end`
 
 // next wakes the first of KEYS[2] whose inbox is read. PUBLISH counts who reads it on
 // this server.

@@ -16,7 +16,8 @@ func sibling(kind, key string) string {
 	case !strings.Contains(key, "}"):
 		return prefix + "{" + key + "}"
 	}
-	return prefix + "{" + numbers()[slotOf(key)] + "}" + key // it cannot be a tag itself
+	// A key with '}' cannot stand between braces. A number of the same slot does.
+	return prefix + "{" + numbers()[slotOf(key)] + "}" + key
 }
 
 // numbers returns a number for each slot that has that slot.

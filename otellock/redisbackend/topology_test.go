@@ -45,26 +45,50 @@ func TestRedirectionsOfAClusterAreFollowed(t *testing.T) {
 		}
 	})
 
-	t.Run("ASK", func(t *testing.T) {
-		key, slot := keyOf(t, first) // on the first node
-		id := func(rdb *redis.Client) string {
-			id, err := rdb.Do(t.Context(), "CLUSTER", "MYID").Text()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return id
+	key, slot := keyOf(t, first) // on the first node
+	id := func(rdb *redis.Client) string {
+		id, err := rdb.Do(t.Context(), "CLUSTER", "MYID").Text()
+		if err != nil {
+			t.Fatal(err)
 		}
+		return id
+	}
+	lease := otellock.Claim{Key: key, Token: "t", TTL: time.Minute}
+	// The servers have no replicas: NOREPLICAS says that the key was granted.
+	replicated, err := redisbackend.New(c.Client(), redisbackend.WithMinReplicas(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grantsWithoutReplica := func(t *testing.T) {
+		t.Helper()
+		_, err := replicated.Acquire(expiring(t, late), lease)
+		checkClass(t, "Acquire", err, "NOREPLICAS")
+		if err := replicated.Release(t.Context(), lease); err != nil {
+			t.Errorf("Release of what was granted: %v", err)
+		}
+	}
+	grantsWithoutReplica(t)
+
+	t.Run("ASK", func(t *testing.T) {
 		run(t, second, "CLUSTER", "SETSLOT", slot, "IMPORTING", id(first))
 		run(t, first, "CLUSTER", "SETSLOT", slot, "MIGRATING", id(second))
 		b := newBackend(t, c.Client())
-		g, err := b.Acquire(t.Context(), otellock.Claim{Key: key, Token: "t", TTL: time.Minute})
+		g, err := b.Acquire(t.Context(), lease)
 		if err != nil || !g.Acquired {
 			t.Fatalf("Acquire of a key whose slot is moving: %v, %v", g, err)
 		}
 		if n := first.Exists(t.Context(), key).Val(); n != 0 {
 			t.Error("the key is on the node that its slot is leaving")
 		}
-		holds(t, b, otellock.Claim{Key: key, Token: "t", TTL: time.Minute, Again: true})
+		holds(t, b, again(lease))
+		grantsWithoutReplica(t)
+	})
+
+	t.Run("MOVED, by a client that waits for replicas", func(t *testing.T) {
+		for _, s := range c.Servers {
+			run(t, s.Client(), "CLUSTER", "SETSLOT", slot, "NODE", id(second))
+		}
+		grantsWithoutReplica(t)
 	})
 
 	t.Run("a part of the cluster that is down is an answer", func(t *testing.T) {

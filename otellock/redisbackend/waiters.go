@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// waiters are those of this process who wait for keys.
+// waiters knows who waits for keys in this process, and wakes them.
 //
 // The server has a list for each key that is waited for: the inboxes of the
 // processes, longest waiting first. A release takes the first inbox that somebody
@@ -34,22 +34,24 @@ type waited struct {
 	place place
 }
 
-// A place is what the inbox has in the list of a key.
+// A place says where the inbox stands in the list of a key, as far as this process
+// knows. When the last waiter goes and the place is not none, leave takes the inbox out
+// of the list, or passes on the wake-up that came for it.
 type place int
 
 const (
-	none   place = iota
-	listed       // it is in the list, or was sent there
-	called       // it was taken out to be woken, and nobody has asked since
+	none   place = iota // it was never sent to the list, or was called and this process got the lock
+	listed              // it is in the list, or on its way there
+	called              // a release has taken it out to wake this process, which has not asked since
 )
 
 func (ws *waiters) init(b *Backend) {
 	ws.backend, ws.byKey, ws.inboxes = b, map[string]*waited{}, map[*redis.Client]*inbox{}
 }
 
-// listen makes the waiter hear of the key, and returns the name of the inbox for
-// the key's list. It is empty while the inbox is not read: then the waiter is woken
-// once it is, to ask again.
+// listen registers the waiter for the key, and returns the name of the inbox, which
+// belongs into the key's list. It is empty while the inbox is not read: the waiter is
+// woken once it is, and asks again.
 func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
 	node := ws.backend.master(key)
 	ws.mu.Lock()
@@ -81,7 +83,7 @@ func (ws *waiters) sent(key, inbox string) {
 	}
 }
 
-// granted notes that this process has the key, and so followed what called it.
+// granted notes that this process has the key: a wake-up that came for it was used.
 func (ws *waiters) granted(key string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -90,8 +92,8 @@ func (ws *waiters) granted(key string) {
 	}
 }
 
-// wake wakes who waits for the key, because its inbox was taken out of the list. It
-// reports whether there is anybody.
+// wake lets whoever waits for the key in this process ask again, because the inbox was
+// taken out of the list, or may have been. It reports whether there is anybody.
 func (ws *waiters) wake(key string, remote bool) bool {
 	ws.mu.Lock()
 	k := ws.byKey[key]
@@ -130,17 +132,21 @@ func (b *Backend) Forget(key string, w otellock.Waiter) {
 }
 
 // leave takes an inbox out of the list of a key. If it was called already, the next
-// one is. Where that fails, the list expires, and whoever is in it polls.
+// one is. Where that fails, the list expires, and whoever is in it polls. Somebody who
+// has come meanwhile may have lost the place, and asks again.
 func (b *Backend) leave(key, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	defer b.waiters.wake(key, true)
+	defer func() { _ = recover() }() // a hook of the client may panic
 	_, _ = b.run(ctx, b.rdb, &leave, otellock.Claim{}, withList(key), name)
 }
 
-// forbidden ends wake-ups after a server's answer, and says so.
+// forbidden switches wake-ups off for good if a server has refused what they take, and
+// logs that once.
 func (ws *waiters) forbidden(err error) {
 	var answer redis.Error
-	if !errors.As(err, &answer) {
+	if !forbids(err) || !errors.As(err, &answer) {
 		return
 	}
 	ws.mu.Lock()
@@ -150,9 +156,13 @@ func (ws *waiters) forbidden(err error) {
 	if before {
 		return
 	}
-	slog.Default().Info("otellock: the Redis user may not do what wakes waiters, so that they poll; "+
-		"it takes keys and channels otellock:*, LPOS, RPUSH, LPOP, LREM, PEXPIRE, PUBLISH and SUBSCRIBE",
-		"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
+	logger := slog.Default()
+	go func() { // its handler may hang or panic
+		defer func() { _ = recover() }()
+		logger.Info("otellock: the Redis user may not do what wakes waiters, so that they poll; it needs the rules "+
+			"~otellock:waiters* &otellock:inbox:* +lpos +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
+			"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
+	}()
 }
 
 func (ws *waiters) isMute() bool {
@@ -178,7 +188,8 @@ func (b *Backend) master(key string) *redis.Client {
 	return nil
 }
 
-// ended keeps a Cluster's client from asking a server where a key is.
+// ended is a context that is over: with it a Cluster's client says where a key is by
+// what it knows, and asks no server.
 var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -215,10 +226,11 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 	case err == nil: // it was freed meanwhile
 		c.Waiter.Wake(true)
 	case noList(err):
-		if forbids(err) {
+		grant, without := b.refused(ctx, to, c)
+		if without == nil {
 			b.waiters.forbidden(err)
 		}
-		return b.refused(ctx, to, c)
+		return grant, without
 	case errors.As(err, &answer):
 		return otellock.Grant{}, err
 	}
@@ -230,10 +242,11 @@ func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.
 	r, err := b.run(ctx, to, &acquireOrEnlist, c, withList(c.Key), name, milliseconds(c.TTL))
 	switch {
 	case noList(err): // the key was not taken
-		if forbids(err) {
+		grant, without := b.take(ctx, to, c)
+		if without == nil {
 			b.waiters.forbidden(err)
 		}
-		return b.take(ctx, to, c)
+		return grant, without
 	case err == nil && r.code == held:
 		b.waiters.granted(c.Key)
 		return otellock.Grant{Acquired: true}, nil
@@ -242,8 +255,9 @@ func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.
 	return otellock.Grant{Held: r.held, Queued: r.foreign}, err
 }
 
-// noList reports whether a script failed for the list and not for the key: the user
-// may not touch it, or the slot is moving and only one of them has.
+// noList reports whether a script may have failed because of the list and not of the
+// key: the user may not touch it, or the slot is moving and only one of the two has
+// moved. The command without the list tells.
 func noList(err error) bool {
 	return err == errMute || redis.HasErrorPrefix(err, "NOLIST") || redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "NOPERM")
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,12 +273,15 @@ func TestAWaiterThatGivesUpLeavesTheListAndPassesTheWakeUpOn(t *testing.T) {
 	}
 }
 
-// What the server forbids is polled for, and said once.
+// What the server forbids is polled for, and said once. A list that could not expire
+// does not stay.
 func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) {
 	const own = "lock:*"
+	needed := documentedRules(t)[wakeUps]
 	for name, rules := range map[string][]any{
 		"the list":      {"~" + own, "&*", "+@all"},
 		"its commands":  {"~*", "&*", "+@all", "-lpos", "-rpush"},
+		"its expiry":    {"~*", "&*", "+@all", "-pexpire"},
 		"subscribing":   {"~*", "&*", "+@all", "-subscribe"},
 		"publishing":    {"~*", "&*", "+@all", "-publish"},
 		"every channel": {"~*", "resetchannels", "+@all"},
@@ -314,7 +318,7 @@ func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) 
 					poll(t, "it is said", func() bool {
 						mu.Lock()
 						defer mu.Unlock()
-						return strings.Contains(said.String(), "may not do what wakes waiters")
+						return strings.Contains(said.String(), "needs the rules "+needed+`"`)
 					})
 					if err := lease.Release(context.Background()); err != nil {
 						t.Errorf("Release: %v", err)
@@ -331,6 +335,9 @@ func TestWhereTheServerForbidsWakeUpsWaitersPollAndThatIsSaidOnce(t *testing.T) 
 			defer mu.Unlock()
 			if n := strings.Count(said.String(), "\n"); n != 1 {
 				t.Errorf("said %d lines:\n%s", n, said.String())
+			}
+			if keys := admin.Keys(t.Context(), "*").Val(); len(keys) != 0 {
+				t.Errorf("left in the server: %v", keys)
 			}
 		})
 	}
@@ -411,5 +418,50 @@ func TestAReleaseSucceedsWhereTheServerForbidsWakeUpsFromThenOn(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A wokenWaiter counts its wake-ups.
+type wokenWaiter struct{ wakes atomic.Int64 }
+
+func (w *wokenWaiter) Wake(bool)  { w.wakes.Add(1) }
+func (w *wokenWaiter) WakeAlone() { w.wakes.Add(1) }
+
+// The inbox of a process has one place in the list of a key. What takes it out after
+// the last waiter may arrive when the next one has just been told that it is in there.
+func TestAWaiterWhoseProcessHasJustLeftTheListAsksAgain(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	admin, rdb := server.Client(), client(t, server.Addr)
+	var holdBack atomic.Bool
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	rdb.AddHook(&hook{before: func(cmd redis.Cmder) {
+		if cmd.Name() == "evalsha" && holdBack.CompareAndSwap(true, false) {
+			close(reached)
+			<-goOn
+		}
+	}})
+	b := newBackend(t, rdb)
+	run(t, admin, "SET", claim.Key, "another")
+	queued := func(w otellock.Waiter) bool {
+		c := again(claim)
+		c.Waiter = w
+		g, err := b.Acquire(patient(t), c)
+		return err == nil && g.Queued
+	}
+	first, second := &wokenWaiter{}, &wokenWaiter{}
+	poll(t, "the first is in the list", func() bool { return queued(first) })
+
+	holdBack.Store(true)
+	b.Forget(claim.Key, first)
+	<-reached // the list is about to be told
+	if !queued(second) {
+		t.Fatal("the second is not in the list")
+	}
+	second.wakes.Store(0)
+	close(goOn)
+	poll(t, "the second is told to ask again", func() bool { return second.wakes.Load() > 0 })
+	if !queued(second) || admin.LLen(t.Context(), "otellock:waiters{"+claim.Key+"}").Val() != 1 {
+		t.Error("the second has no place")
 	}
 }

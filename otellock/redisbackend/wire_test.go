@@ -16,19 +16,6 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// clusterOfOne returns options of a cluster client for which all slots are on
-// one server.
-func clusterOfOne(addr string) *redis.ClusterOptions {
-	return &redis.ClusterOptions{
-		Addrs: []string{addr},
-		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
-			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: addr}}}}, nil
-		},
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: noMaintenance,
-	}
-}
-
 // noMaintenance switches go-redis's maintenance notifications off.
 var noMaintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 

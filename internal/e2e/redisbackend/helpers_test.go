@@ -1,7 +1,6 @@
 package redisbackend
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -54,16 +53,3 @@ func client(t testing.TB, addr string) *redis.Client {
 
 // noMaintenance switches go-redis's maintenance notifications off.
 var noMaintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-
-// clusterOfOne returns options of a cluster client for which all slots are on
-// one server.
-func clusterOfOne(addr string) *redis.ClusterOptions {
-	return &redis.ClusterOptions{
-		Addrs: []string{addr},
-		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
-			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: addr}}}}, nil
-		},
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: noMaintenance,
-	}
-}

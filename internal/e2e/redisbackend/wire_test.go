@@ -93,7 +93,7 @@ func TestACommandWhoseReplyIsLostIsSentOnceByAClientThatRetries(t *testing.T) {
 	// A cluster whose slots are all on one node, as go-redis sees it.
 	cluster := func(t *testing.T) (*proxy, redis.UniversalClient) {
 		p := newProxy(t, server)
-		rdb := redis.NewClusterClient(clusterOfOne(p.Listen))
+		rdb := redis.NewClusterClient(redistest.ClusterOfOne(p.Listen))
 		t.Cleanup(func() { _ = rdb.Close() })
 		return p, rdb
 	}
