@@ -276,6 +276,40 @@ func TestRedsyncMeasuresHowLongALockIsWaitedForAndHeld(t *testing.T) {
 	}
 }
 
+func TestRedsyncPanicsWrappedAsItDoesAndLeavesNothingOpen(t *testing.T) {
+	delay := redsync.WithRetryDelayFunc(func(tries int) time.Duration {
+		if tries == 2 {
+			panic("of the option")
+		}
+		return time.Millisecond
+	})
+	for name, test := range map[string]struct {
+		option redsync.Option
+		before func(*testing.T, *redsyncWorld)
+		want   told
+	}{
+		"a delay, where the lock is busy": {delay, func(t *testing.T, w *redsyncWorld) { w.hold(t, 1) },
+			told{operation: "acquire", outcome: "contended", retries: 1}},
+		"a delay, where the server is gone": {delay, func(t *testing.T, w *redsyncWorld) { w.kill(1) },
+			told{operation: "acquire", outcome: "backend_error", errorType: "_OTHER", retries: 1}},
+		"a value": {redsync.WithGenValueFunc(func() (string, error) { panic("of the option") }), func(*testing.T, *redsyncWorld) {},
+			told{operation: "acquire", outcome: "backend_error", errorType: "_OTHER"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRedsyncWorld(t, 1)
+			test.before(t, w)
+			wrapped := panicOf(func() { _ = w.locks.NewMutex(secret, redsync.WithExpiry(long), test.option).LockContext(t.Context()) })
+			bare := panicOf(func() { _ = w.other.NewMutex(secret, redsync.WithExpiry(long), test.option).LockContext(t.Context()) })
+			if wrapped != bare || bare == nil {
+				t.Errorf("it panics with %v, and the peer with %v", wrapped, bare)
+			}
+			checkTold(t, w.tel, test.want)
+			gauge(t, w.tel, "lock.waiting", 0)
+		})
+	}
+}
+
 func TestAMutexOfRedsyncThatIsForgottenIsCountedAndNotReleased(t *testing.T) {
 	t.Parallel()
 	w := newRedsyncWorld(t, 1)
