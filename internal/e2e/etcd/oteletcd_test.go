@@ -1,3 +1,5 @@
+// Package etcd tests otellock/oteletcd on etcd's embedded server. peer runs etcd's
+// own tests of its package through it.
 package etcd
 
 import (

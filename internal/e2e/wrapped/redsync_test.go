@@ -14,8 +14,8 @@ import (
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
 	"github.com/otellock/otellock-go/internal/locktest"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelredsync"

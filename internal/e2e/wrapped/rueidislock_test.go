@@ -17,8 +17,8 @@ import (
 	"github.com/redis/rueidis/rueidislock"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
 	"github.com/otellock/otellock-go/internal/locktest"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelrueidislock"
