@@ -71,9 +71,12 @@ func (l *locker) Close() {
 }
 
 func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	if l.closed.Load() { // what it refuses is no operation
+		return l.Locker.WithContext(ctx, name)
+	}
 	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
 	acquire.Key(name)
-	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire}}, name, l.Locker.WithContext)
+	return l.take(&lock{parent: ctx, watch: watch{Context: observed, locker: l, acquire: acquire}}, name, l.Locker.WithContext)
 }
 
 func (l *locker) TryWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
@@ -85,9 +88,12 @@ func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Con
 }
 
 func (l *locker) try(ctx context.Context, name string, take taker) (context.Context, context.CancelFunc, error) {
+	if l.closed.Load() {
+		return take(ctx, name)
+	}
 	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
 	acquire.Key(name)
-	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire, try: true}}, name, take)
+	return l.take(&lock{parent: ctx, watch: watch{Context: observed, locker: l, acquire: acquire, try: true}}, name, take)
 }
 
 // A taker is a method of rueidislock's Locker.
@@ -114,7 +120,6 @@ func (l *locker) take(lock *lock, name string, take taker) (context.Context, con
 // A lock is one call that takes a lock, and what was taken.
 type lock struct {
 	watch
-	locker *locker
 	parent context.Context // of the caller
 	lease  *observe.Lease
 	over   atomic.Bool // in telemetry
