@@ -110,6 +110,7 @@ func (l *locker) take(lock *lock, name string, take taker) (context.Context, con
 	if err != nil {
 		return ctx, cancel, err
 	}
+	lock.held = ctx
 	stop := context.AfterFunc(ctx, lock.gone)
 	return ctx, func() {
 		stop()
@@ -121,19 +122,22 @@ func (l *locker) take(lock *lock, name string, take taker) (context.Context, con
 type lock struct {
 	watch
 	parent context.Context // of the caller
+	held   context.Context // that the caller was given
 	lease  *observe.Lease
 	over   atomic.Bool // in telemetry
 }
 
-// release calls cancel, which waits until rueidislock has let the lock go.
+// release calls cancel, which waits until rueidislock has let the lock go. A caller
+// who calls it because the context has ended may come before gone.
 func (l *lock) release(cancel func()) {
 	if l.over.Swap(true) {
 		cancel()
 		return
 	}
+	lost := l.lost()
 	_, release := l.lease.Release(l.parent)
 	cancel()
-	release.End(nil)
+	release.End(lost)
 }
 
 // gone is called when the context of the lock has ended before cancel was called.
@@ -142,9 +146,13 @@ func (l *lock) gone() {
 		return
 	}
 	_, release := l.lease.Release(l.parent)
-	if l.parent.Err() != nil || l.locker.closed.Load() {
-		release.End(nil)
-		return
+	release.End(l.lost())
+}
+
+// lost returns ErrLost where the context of the lock has ended by itself.
+func (l *lock) lost() error {
+	if l.held.Err() == nil || l.parent.Err() != nil || l.locker.closed.Load() {
+		return nil
 	}
-	release.End(observe.ErrLost)
+	return observe.ErrLost
 }

@@ -215,6 +215,14 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 			gauge(t, w.tel, "lock.held", 0) // told before cancel is called
 			cancel()
 		}, []told{acquired, lost}},
+		"lost, and cancel is called at once": {nil, func(t *testing.T, w *rueidislockWorld) {
+			for range 20 {
+				ctx, cancel := w.take(t)
+				w.rdb.FlushAll(t.Context())
+				<-ctx.Done()
+				cancel()
+			}
+		}, slices.Repeat([]told{acquired, lost}, 20)},
 		"taken over, which it cannot tell from lost": {nil, func(t *testing.T, w *rueidislockWorld) {
 			ctx, cancel := w.take(t)
 			defer cancel()
