@@ -2,6 +2,7 @@ package otelrueidislock
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/redis/rueidis"
@@ -101,7 +102,7 @@ type taker = func(context.Context, string) (context.Context, context.CancelFunc,
 
 func (l *locker) take(lock *lock, name string, take taker) (context.Context, context.CancelFunc, error) {
 	ctx, cancel, err := take(&lock.watch, name)
-	lock.lease = lock.end(err)
+	lock.lease = lock.taken(err)
 	if ctx == nil {
 		return ctx, cancel, err
 	}
@@ -124,35 +125,27 @@ type lock struct {
 	parent context.Context // of the caller
 	held   context.Context // that the caller was given
 	lease  *observe.Lease
-	over   atomic.Bool // in telemetry
+	once   sync.Once // ends the lease
 }
 
 // release calls cancel, which waits until rueidislock has let the lock go. A caller
-// who calls it because the context has ended may come before gone.
+// who does that because the context has ended may come before gone, or while it runs:
+// then it waits for it, as the caller may end the parent next.
 func (l *lock) release(cancel func()) {
-	if l.over.Swap(true) {
-		cancel()
-		return
-	}
-	lost := l.lost()
-	_, release := l.lease.Release(l.parent)
+	l.once.Do(func() { l.end(cancel) })
 	cancel()
-	release.End(lost)
 }
 
 // gone is called when the context of the lock has ended before cancel was called.
-func (l *lock) gone() {
-	if l.over.Swap(true) {
-		return
+func (l *lock) gone() { l.once.Do(func() { l.end(func() {}) }) }
+
+// end ends the lease: lost where the context of the lock has ended by itself.
+func (l *lock) end(cancel func()) {
+	var err error
+	if l.held.Err() != nil && l.parent.Err() == nil && !l.locker.closed.Load() {
+		err = observe.ErrLost
 	}
 	_, release := l.lease.Release(l.parent)
-	release.End(l.lost())
-}
-
-// lost returns ErrLost where the context of the lock has ended by itself.
-func (l *lock) lost() error {
-	if l.held.Err() == nil || l.parent.Err() != nil || l.locker.closed.Load() {
-		return nil
-	}
-	return observe.ErrLost
+	cancel()
+	release.End(err)
 }

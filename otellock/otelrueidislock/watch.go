@@ -72,8 +72,8 @@ func (w *watch) answered(value string, err error) {
 	}
 }
 
-// end ends the call with its error.
-func (w *watch) end(err error) *observe.Lease {
+// taken ends the call with its error.
+func (w *watch) taken(err error) *observe.Lease {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true

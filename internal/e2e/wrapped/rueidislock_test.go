@@ -217,10 +217,15 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 		}, []told{acquired, lost}},
 		"lost, and cancel is called at once": {nil, func(t *testing.T, w *rueidislockWorld) {
 			for range 20 {
-				ctx, cancel := w.take(t)
+				parent, end := context.WithCancel(t.Context())
+				ctx, cancel, err := w.locks.WithContext(parent, secret)
+				if err != nil {
+					t.Fatal(err)
+				}
 				w.rdb.FlushAll(t.Context())
 				<-ctx.Done()
 				cancel()
+				end()
 			}
 		}, slices.Repeat([]told{acquired, lost}, 20)},
 		"taken over, which it cannot tell from lost": {nil, func(t *testing.T, w *rueidislockWorld) {
