@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,6 +117,52 @@ func TestCountsOfThrottlesUpstreamJoin(t *testing.T) {
 	})
 }
 
+// A bridge may nest attributes of a call in a map, and JSON made by hand may have
+// numbers that are doubles.
+func TestTheCountOfAThrottleUpstreamJoinsInWhateverFormItComes(t *testing.T) {
+	said := func(n any, counts ...any) record {
+		return record{count: n, since: "1999-12-31T23:00:00.000Z", errorTypes: []any{"NOAUTH", "eof"}, errorCounts: counts}
+	}
+	nested := func(r record) record { return record{"context": map[string]any(r)} }
+	key := record{"lock.action": "backend_error", "lock.target": "orders"}
+	for name, r := range map[string]record{
+		"beside the key":                      said(7, 5, 2),
+		"doubles":                             said(7.0, 5.0, 2.0),
+		"in a map, the key at the top level":  nested(said(7, 5, 2)),
+		"doubles in a map":                    nested(said(7.0, 5.0, 2.0)),
+		"at the top level, the key in a map":  {"lock.action": nil, "lock.target": nil, "fields": map[string]any(key), "more": map[string]any(said(7, 5, 2))},
+		"in both, of which the upper is read": {count: 7, since: "1999-12-31T23:00:00.000Z", errorTypes: []any{"NOAUTH", "eof"}, errorCounts: []any{5, 2}, "context": map[string]any(said(9, 9))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := &sink{}
+			p := newProcessor(t, next)
+			consume(t, p, from(1, lock("orders", r)))
+			records := next.take()
+			if len(records) != 1 {
+				t.Fatalf("%d passed, want 1", len(records))
+			}
+			passed := records[0]
+			if got := fmt.Sprintf("%v %v %v %v", passed.attr(count), passed.attr(since), passed.attr(errorTypes), passed.attr(errorCounts)); got != "7 1999-12-31T23:00:00.000Z [NOAUTH eof] [5 2]" {
+				t.Errorf("it carries %s", got)
+			}
+			if in, ok := passed.attr("context").(map[string]any); ok && in[count] != nil {
+				t.Errorf("the count is there twice: %v", passed.Attributes().AsRaw())
+			}
+		})
+	}
+}
+
+func TestASummaryIsKnownByANameInAMap(t *testing.T) {
+	next := &sink{}
+	p := newProcessor(t, next)
+	consume(t, p, from(1, lock("orders", record{
+		"severity": plog.SeverityNumberInfo, "context": map[string]any{"otel.event.name": summaryEvent, count: 7},
+	})))
+	if n := len(next.take()); n != 0 || p.window.Pending() != 7 {
+		t.Errorf("%d passed, %d pending, want 7 pending", n, p.window.Pending())
+	}
+}
+
 func TestTheSummariesOfAFleetBecomeOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &sink{}
@@ -151,7 +198,9 @@ func TestTheSummariesOfAFleetBecomeOne(t *testing.T) {
 }
 
 func TestASummaryWithoutACountThatCanBeReadPassesUntouched(t *testing.T) {
-	for name, n := range map[string]any{"none": nil, "text": "10", "negative": -1} {
+	for name, n := range map[string]any{
+		"none": nil, "text": "10", "negative": int64(-1), "a fraction": 1.5, "a negative double": -1.0, "infinite": math.Inf(1),
+	} {
 		t.Run(name, func(t *testing.T) {
 			next := &sink{}
 			p := newProcessor(t, next)
@@ -166,12 +215,8 @@ func TestASummaryWithoutACountThatCanBeReadPassesUntouched(t *testing.T) {
 			if len(records) != 2 || p.window.Pending() != 0 {
 				t.Fatalf("%d passed, %d pending, want both passed", len(records), p.window.Pending())
 			}
-			want := n
-			if n == -1 {
-				want = int64(-1)
-			}
-			if got := records[0].attr(count); got != want {
-				t.Errorf("%s = %v, want %v", count, got, want)
+			if got := records[0].attr(count); got != n {
+				t.Errorf("%s = %v, want %v", count, got, n)
 			}
 		})
 	}

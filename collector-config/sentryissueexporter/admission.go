@@ -2,6 +2,7 @@ package sentryissueexporter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
@@ -67,20 +68,44 @@ func (a *admission) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 	}
 	err := a.Logs.ConsumeLogs(ctx, ld)
 	if err != nil && !consumererror.IsPermanent(err) { // the sender comes again
-		for _, place := range places {
-			place.project.quota.Refund(place.class, now)
-		}
+		a.refund(places, now, err)
 	}
 	return err
+}
+
+// refund gives back the places of the records that were not sent: all of them, unless
+// there is no queue, and the error says which are left.
+func (a *admission) refund(places []admitted, now time.Time, err error) {
+	var left consumererror.Logs
+	unsent, partly := map[admitted]int{}, errors.As(err, &left)
+	if partly {
+		for _, rl := range left.Data().ResourceLogs().All() {
+			p, _ := a.exporter.project(rl.Resource())
+			for _, sl := range rl.ScopeLogs().All() {
+				for _, r := range sl.LogRecords().All() {
+					unsent[placeOf(p, sl.Scope(), r)]++
+				}
+			}
+		}
+	}
+	for _, p := range places {
+		if unsent[p]--; !partly || unsent[p] >= 0 {
+			p.project.quota.Refund(p.class, now)
+		}
+	}
 }
 
 func (p *project) admit(scope pcommon.InstrumentationScope, r plog.LogRecord, now time.Time) (admitted, bool) {
 	if p == nil {
 		return admitted{}, false
 	}
-	record := read(scope, r)
-	place := admitted{p, sentryissue.ClassOf(&record)}
+	place := placeOf(p, scope, r)
 	return place, p.quota.Admit(place.class, now)
+}
+
+func placeOf(p *project, scope pcommon.InstrumentationScope, r plog.LogRecord) admitted {
+	record := read(scope, r)
+	return admitted{p, sentryissue.ClassOf(&record)}
 }
 
 // keep returns a copy without the records that are out. One without any time gets

@@ -278,11 +278,38 @@ func TestWhatTheQueueRefusedDoesNotCountAgainstTheCap(t *testing.T) {
 	})
 }
 
+// Without a queue the sender keeps a batch of which some events were sent. These have
+// used their room under the cap, and the others have not.
+func TestOnlyWhatWasNotSentGetsItsRoomUnderTheCapBack(t *testing.T) {
+	for name, retry := range map[string]bool{"tried once": false, "tried until the exporter gives up": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newFake(envelopetest.OK(), envelopetest.Status(500))
+				h := newHarness(t, anyDSN, func(cfg *Config) {
+					cfg.Cap = 3
+					cfg.RetryConfig.Enabled, cfg.RetryConfig.MaxElapsedTime = retry, time.Second
+					cfg.ClientConfig.Compression = ""
+				})
+				h.sendBy(fake)
+				err := h.ConsumeLogs(t.Context(), batch("shop", failure("a", "eof", 1), failure("b", "eof", 2), failure("c", "eof", 3)))
+				if err == nil || consumererror.IsPermanent(err) {
+					t.Fatalf("error %v, want one for which the sender comes again", err)
+				}
+				fake.answer(envelopetest.OK())
+				h.consume(batch("shop", failure("d", "eof", 4), failure("e", "eof", 5), failure("f", "eof", 6)))
+				if _, targets := fake.seen(); !slices.Equal(targets, []string{"a", "d", "e"}) {
+					t.Errorf("sent within the minute: %v, want three, the first among them", targets)
+				}
+			})
+		})
+	}
+}
+
 func TestASentryThatIsAwayIsNotALineForEachBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, anyDSN, func(cfg *Config) {
 			cfg.Cap = 0
-			cfg.RetryConfig.InitialInterval, cfg.RetryConfig.MaxElapsedTime = time.Second, 5*time.Second
+			cfg.RetryConfig.InitialInterval, cfg.RetryConfig.MaxInterval, cfg.RetryConfig.MaxElapsedTime = time.Second, time.Second, 5*time.Second
 			cfg.ClientConfig.Compression = ""
 		})
 		h.sendBy(newFake(envelopetest.Status(500)))

@@ -270,8 +270,7 @@ func wrappedLocks(t *testing.T, tel *exporter.Telemetry, redis *redistest.Server
 			}, nil
 		}, func(ctx context.Context, id string) error {
 			return rdb.Del(ctx, "lock:0:rueidislock:"+id, "lock:1:rueidislock:"+id, "lock:2:rueidislock:"+id).Err()
-			// Of an outage it tells what its client meets while it dials, which is not every call.
-		}, []string{"utilization", "contended", "lock_refused", "backend_error"}},
+		}, []string{"utilization", "contended"}},
 		{"etcd", func(ctx context.Context, id string) (func(context.Context) error, error) {
 			session := <-sessions
 			mutex := etcdLocks.NewMutex(session, "/locks/etcd/"+id)

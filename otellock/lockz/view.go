@@ -27,7 +27,7 @@ type lock struct {
 	Target     string    `json:"lock.target"`
 	KeyPattern string    `json:"lock.key_pattern"`
 	Backend    string    `json:"lock.backend.name"`
-	Key        int       `json:"key,omitempty"` // the same number is the same key; it means nothing outside of this view. 0 is not known
+	Key        int       `json:"key,omitempty"` // rows about the same key have the same number, which means nothing outside of this view; 0 is not known
 	Since      time.Time `json:"since"`
 	For        float64   `json:"for"`
 	Left       *float64  `json:"ttl_left,omitempty"` // of a lease with a time to live; negative if that has passed

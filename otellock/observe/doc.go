@@ -7,6 +7,7 @@
 // target is begun and ended once:
 //
 //	ctx, acquire := target.Acquire(ctx)
+//	acquire.Key(key)           // for the page of package lockz; never emitted
 //	err := take(ctx, key)      // the lock's own work; acquire.Retry before each attempt after the first
 //	lease := acquire.End(err)  // nil, unless err is nil
 //	...
@@ -20,6 +21,20 @@
 // the error of a context that ended is a cancellation; every other error is a
 // failure of the backend, and [ErrorType] bounds what is said of it.
 //
+// # Where its options go
+//
+// A package that wraps a lock takes the options of this one after the parameters of its
+// peer, or by With where those are variadic:
+//
+//	otelredislock    New(client, opts...)
+//	otelredsync      New(pools...).With(opts...)
+//	otelrueidislock  NewLocker(option, opts...), which returns the error of a bad one
+//	oteletcd         New(opts...), and SetDefault for the package's own functions
+//	otelgocron       New(locker, busy, opts...)
+//	your own lock    New(opts...), which returns the error; Target(name, pattern, opts...)
+//
+// The others panic at a bad option, as their peers' constructors return no error.
+//
 // # What it promises
 //
 // Telemetry never breaks the lock. A warning is handed over in another goroutine,
@@ -29,7 +44,7 @@
 //
 // Nothing unbounded is emitted: the name and the pattern of a target are what the
 // program declares, and error.type is a closed list. No text of an error is read,
-// and no key but that of [Observer.KeyTarget].
+// and no key but that of [Observer.KeyTarget] and [Acquire.Key], which keep none.
 //
 // Warnings go to the logger of the operation, else to the OpenTelemetry logger
 // provider, else, where there is none, to [log/slog.Default]. The first and the

@@ -26,6 +26,7 @@ const lease = 30 * time.Second
 // Do runs fn while the key is locked. It does not wait.
 func (l sqlLock) Do(ctx context.Context, key string, fn func(context.Context) error) error {
 	acquiring, acquire := l.target.TryAcquire(ctx)
+	acquire.Key(key) // never emitted
 	err := l.exec(acquiring, observe.ErrContended, `INSERT INTO locks (name, owner, until) VALUES (?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE locks.until < ?`,
 		key, l.owner, time.Now().Add(lease), time.Now())

@@ -22,11 +22,19 @@ type Lease struct {
 	ttl      atomic.Int64  // a time.Duration: what it was acquired or last extended for
 	deadline atomic.Int64  // a time.Duration like start, and equal to it without a time to live
 	renewals atomic.Int64
-	stack    []uintptr          // of the caller who acquired it, where KeepCaller was called
-	root     *trace.SpanContext // of the acquire, where the caller had no span
-	told     atomic.Int32       // of the loss: one of the constants below
+	stack    []uintptr    // of the caller who acquired it, where KeepCaller was called
+	told     atomic.Int32 // of the loss: one of the constants below
 	try      bool
+	root     rootSpan   // of the acquire, where the caller had no span
 	live     live.Entry // on the page of package lockz
+}
+
+// A rootSpan is what a record says of its span. It stands in the lease itself, which
+// costs no allocation.
+type rootSpan struct {
+	trace trace.TraceID
+	span  trace.SpanID
+	flags trace.TraceFlags
 }
 
 // How much has been said of a loss before its release ends.
@@ -67,8 +75,10 @@ func (l *Lease) Expire(ctx context.Context, err error) {
 	if l == nil || !l.told.CompareAndSwap(nothing, counted) {
 		return
 	}
-	if l.root != nil {
-		ctx = trace.ContextWithSpanContext(ctx, *l.root)
+	if l.root.trace.IsValid() {
+		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: l.root.trace, SpanID: l.root.span, TraceFlags: l.root.flags,
+		}))
 	}
 	f := l.failure(opRelease, typeExpired, time.Now(), err)
 	f.stack = l.stack

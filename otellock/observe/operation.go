@@ -145,9 +145,8 @@ func (a *Acquire) End(err error) *Lease {
 	add(a.ctx, o.held, 1, s.gauge)
 	l := &Lease{target: t, try: a.try, start: o.since(a.attempt), granted: o.since(now)}
 	l.extended(a.attempt, a.ttl)
-	if a.root && a.span.SpanContext().IsValid() {
-		root := a.span.SpanContext()
-		l.root = &root
+	if span := a.span.SpanContext(); a.root && span.IsValid() {
+		l.root = rootSpan{span.TraceID(), span.SpanID(), span.TraceFlags()}
 	}
 	l.live = a.showHeld(now)
 	return l

@@ -57,8 +57,14 @@ func (l *Locks) watch(ctx context.Context, s *Session, lease *observe.Lease) boo
 	return true
 }
 
-// forget reports whether the session has not ended the lease.
+// forget reports whether the session has not ended the lease. await ends what is held by
+// a session that is over, even where an Unlock comes first.
 func (l *Locks) forget(s *Session, lease *observe.Lease) bool {
+	select {
+	case <-s.Done():
+		return false
+	default:
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, held := l.held[s][lease]

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -150,13 +152,49 @@ func TestTheErrorsOfALockerComeThroughAndAreToldApart(t *testing.T) {
 	}
 }
 
-func TestAnOptionThatIsRefusedPanics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("New has taken a target without a name")
+func TestBadInputPanicsAtConstruction(t *testing.T) {
+	isBusy := func(error) bool { return false }
+	for name, test := range map[string]struct {
+		create func()
+		says   string
+	}{
+		"a target without a name":  {func() { otelgocron.New(&table{}, isBusy, observe.WithTarget("", "report-*")) }, "name"},
+		"no locker":                {func() { otelgocron.New(nil, isBusy) }, "locker is nil"},
+		"nothing that knows busy":  {func() { otelgocron.New(&table{}, nil) }, "busy is nil"},
+		"neither of them is given": {func() { otelgocron.New(nil, nil) }, "locker is nil"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if err, _ := recover().(error); err == nil || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("New panics with %v, want an error that says %q", err, test.says)
+				}
+			}()
+			test.create()
+		})
+	}
+}
+
+// gocron unlocks what it has locked. Another caller of a Locker may forget to.
+func TestALockThatIsForgottenIsCountedAndNotUnlocked(t *testing.T) {
+	tel, shared := locktest.NewTelemetry(), &table{locked: map[string]bool{}}
+	func() {
+		lock, err := observed(tel, shared).Lock(t.Context(), "report-2026-11")
+		if err != nil {
+			t.Fatal(err)
 		}
+		if held := tel.Total(t, "lock.held"); held != 1 {
+			t.Errorf("lock.held = %d, want 1", held)
+		}
+		runtime.KeepAlive(lock)
 	}()
-	otelgocron.New(&table{}, nil, observe.WithTarget("", "report-*"))
+	locktest.Eventually(t, "the lock is no longer counted as held", func() bool { runtime.GC(); return tel.Total(t, "lock.held") == 0 })
+	want := map[locktest.Attempt]int64{{"acquire", "acquired", "", ""}: 1, {"cleanup", "abandoned", "", ""}: 1}
+	if got := tel.Attempts(t); !maps.Equal(got, want) {
+		t.Errorf("counted\n%v\nwant\n%v", got, want)
+	}
+	if !shared.locked["report-2026-11"] {
+		t.Error("the job was unlocked")
+	}
 }
 
 // On the page of package lockz each row says which key it is about, by a number.

@@ -56,7 +56,14 @@ func (c *Client) Obtain(ctx context.Context, key string, ttl time.Duration, opt 
 		observed, acquire := target.TryAcquire(ctx)
 		acquire.Key(key)
 		acquire.SetTTL(ttl)
+		returned := false
+		defer func() {
+			if !returned {
+				acquire.End(errPanicked)
+			}
+		}()
 		peer, err := c.peer.Obtain(observed, key, ttl, opt)
+		returned = true
 		return c.lock(peer, acquire.End(reason(err))), err
 	}
 
@@ -72,7 +79,14 @@ func (c *Client) Obtain(ctx context.Context, key string, ttl time.Duration, opt 
 	r := &retries{acquire: acquire, next: opt.RetryStrategy}
 	changed := *opt
 	changed.RetryStrategy = r
+	returned := false
+	defer func() {
+		if !returned {
+			r.panicked()
+		}
+	}()
 	peer, err := c.peer.Obtain(observed, key, ttl, &changed)
+	returned = true
 	ended := err == context.DeadlineExceeded || err == context.Canceled // as they are: in a back-off
 	if !ended {
 		r.attempt()
@@ -90,14 +104,16 @@ type retries struct {
 	acquire observe.Acquire
 	next    RetryStrategy
 	busy    bool
+	asking  bool      // the caller's strategy has not returned
 	due     time.Time // of the next attempt; zero without one
 }
 
 // NextBackoff returns what the caller's strategy returns.
 func (r *retries) NextBackoff() time.Duration {
 	r.attempt()
-	r.busy = true
+	r.busy, r.asking = true, true
 	backoff := r.next.NextBackoff()
+	r.asking = false
 	if backoff > 0 {
 		r.acquire.Wait()
 		r.due = time.Now().Add(backoff)
@@ -112,6 +128,21 @@ func (r *retries) attempt() {
 		r.due = time.Time{}
 	}
 }
+
+// panicked ends an Obtain that does not return. A strategy that panics gives up a lock
+// that was busy.
+func (r *retries) panicked() {
+	if r.asking {
+		r.acquire.End(observe.ErrContended)
+		return
+	}
+	r.attempt()
+	r.acquire.End(errPanicked)
+}
+
+// errPanicked stands for a call of redislock that does not return, because its client
+// panics or ends the goroutine. Only the telemetry sees it.
+var errPanicked = errors.New("otelredislock: the client panicked")
 
 // reason returns what observe calls the error of redislock.
 func reason(err error) error {

@@ -48,8 +48,9 @@ func (l *Lock) Refresh(ctx context.Context, ttl time.Duration, opt *Options) err
 		return l.peer.Refresh(ctx, ttl, opt)
 	}
 	ctx, extend := l.lease.Extend(ctx, ttl)
-	err := l.peer.Refresh(ctx, ttl, opt)
-	extend.End(loss(err))
+	err := errPanicked // unless it returns
+	defer func() { extend.End(loss(err)) }()
+	err = l.peer.Refresh(ctx, ttl, opt)
 	return err
 }
 
@@ -64,8 +65,9 @@ func (l *Lock) Release(ctx context.Context) error {
 	}
 	runtime.SetFinalizer(l.lease, nil)
 	ctx, release := l.lease.Release(ctx)
-	err := l.peer.Release(ctx)
-	release.End(loss(err))
+	err := errPanicked // unless it returns
+	defer func() { release.End(loss(err)) }()
+	err = l.peer.Release(ctx)
 	return err
 }
 

@@ -65,7 +65,14 @@ func (m *Mutex) lock(ctx context.Context, try bool, lock func(context.Context) e
 	acquire.Key(m.peer.Name())
 	w := m.watch()
 	w.Context, w.acquire, w.try = observed, acquire, try
+	returned := false
+	defer func() {
+		if !returned {
+			w.panicked()
+		}
+	}()
 	err := lock(w)
+	returned = true
 	if lease := w.end(reason(ctx, err)); lease != nil {
 		m.locked(lease, w.expiry)
 	}

@@ -2,6 +2,7 @@ package otelredsync
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -77,6 +78,22 @@ func (w *watch) end(err error) *observe.Lease {
 	w.acquire.SetTTL(w.expiry)
 	return w.acquire.End(err)
 }
+
+// panicked ends a Lock that does not return, because an option's function panics or
+// ends the goroutine. One that is asked for the delay gives up a lock that was busy.
+func (w *watch) panicked() {
+	w.mu.Lock()
+	busy := w.refused && w.busy
+	w.mu.Unlock()
+	if busy {
+		w.end(observe.ErrContended)
+		return
+	}
+	w.end(errPanicked)
+}
+
+// errPanicked stands for a Lock that does not return. Only the telemetry sees it.
+var errPanicked = errors.New("otelredsync: a function of an option panicked")
 
 // A pool shows the commands of a Lock to its watch.
 type pool struct{ redis.Pool }

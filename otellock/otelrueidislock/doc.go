@@ -19,8 +19,9 @@
 // waits, and returns no error but that of its context and [ErrLockerClosed]; what
 // Redis answered meanwhile is seen on the client. So a lock is canceled where its
 // context ended while others held it, and a failure of the backend where the last
-// attempt had no answer. Each attempt after the first is a retry, and the lock is in
-// lock.waiting from the first busy answer.
+// attempt had no answer. A wait that Close ends is contended; a call on a Locker that
+// is closed asks nobody, and is not counted. Each attempt after the first is a retry,
+// and the lock is in lock.waiting from the first busy answer.
 //
 // The end of the context that a lock returns is a loss, told at that moment, unless
 // cancel was called, the parent's context ended, or the Locker was closed. It is called

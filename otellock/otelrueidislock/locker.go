@@ -2,6 +2,7 @@ package otelrueidislock
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/redis/rueidis"
@@ -71,9 +72,12 @@ func (l *locker) Close() {
 }
 
 func (l *locker) WithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	if l.closed.Load() { // what it refuses is no operation
+		return l.Locker.WithContext(ctx, name)
+	}
 	observed, acquire := l.observer.KeyTarget(name).Acquire(ctx)
 	acquire.Key(name)
-	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire}}, name, l.Locker.WithContext)
+	return l.take(&lock{parent: ctx, watch: watch{Context: observed, locker: l, acquire: acquire}}, name, l.Locker.WithContext)
 }
 
 func (l *locker) TryWithContext(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
@@ -85,9 +89,12 @@ func (l *locker) ForceWithContext(ctx context.Context, name string) (context.Con
 }
 
 func (l *locker) try(ctx context.Context, name string, take taker) (context.Context, context.CancelFunc, error) {
+	if l.closed.Load() {
+		return take(ctx, name)
+	}
 	observed, acquire := l.observer.KeyTarget(name).TryAcquire(ctx)
 	acquire.Key(name)
-	return l.take(&lock{locker: l, parent: ctx, watch: watch{Context: observed, acquire: acquire, try: true}}, name, take)
+	return l.take(&lock{parent: ctx, watch: watch{Context: observed, locker: l, acquire: acquire, try: true}}, name, take)
 }
 
 // A taker is a method of rueidislock's Locker.
@@ -95,7 +102,7 @@ type taker = func(context.Context, string) (context.Context, context.CancelFunc,
 
 func (l *locker) take(lock *lock, name string, take taker) (context.Context, context.CancelFunc, error) {
 	ctx, cancel, err := take(&lock.watch, name)
-	lock.lease = lock.end(err)
+	lock.lease = lock.taken(err)
 	if ctx == nil {
 		return ctx, cancel, err
 	}
@@ -104,6 +111,7 @@ func (l *locker) take(lock *lock, name string, take taker) (context.Context, con
 	if err != nil {
 		return ctx, cancel, err
 	}
+	lock.held = ctx
 	stop := context.AfterFunc(ctx, lock.gone)
 	return ctx, func() {
 		stop()
@@ -114,32 +122,30 @@ func (l *locker) take(lock *lock, name string, take taker) (context.Context, con
 // A lock is one call that takes a lock, and what was taken.
 type lock struct {
 	watch
-	locker *locker
 	parent context.Context // of the caller
+	held   context.Context // that the caller was given
 	lease  *observe.Lease
-	over   atomic.Bool // in telemetry
+	once   sync.Once // ends the lease
 }
 
-// release calls cancel, which waits until rueidislock has let the lock go.
+// release calls cancel, which waits until rueidislock has let the lock go. A caller
+// who does that because the context has ended may come before gone, or while it runs:
+// then it waits for it, as the caller may end the parent next.
 func (l *lock) release(cancel func()) {
-	if l.over.Swap(true) {
-		cancel()
-		return
-	}
-	_, release := l.lease.Release(l.parent)
+	l.once.Do(func() { l.end(cancel) })
 	cancel()
-	release.End(nil)
 }
 
 // gone is called when the context of the lock has ended before cancel was called.
-func (l *lock) gone() {
-	if l.over.Swap(true) {
-		return
+func (l *lock) gone() { l.once.Do(func() { l.end(func() {}) }) }
+
+// end ends the lease: lost where the context of the lock has ended by itself.
+func (l *lock) end(cancel func()) {
+	var err error
+	if l.held.Err() != nil && l.parent.Err() == nil && !l.locker.closed.Load() {
+		err = observe.ErrLost
 	}
 	_, release := l.lease.Release(l.parent)
-	if l.parent.Err() != nil || l.locker.closed.Load() {
-		release.End(nil)
-		return
-	}
-	release.End(observe.ErrLost)
+	cancel()
+	release.End(err)
 }

@@ -18,12 +18,14 @@ import (
 // Those of the minor keys come from another goroutine, and may come after the end.
 type watch struct {
 	context.Context
-	try bool
+	locker *locker
+	try    bool
 
 	mu      sync.Mutex
 	acquire observe.Acquire
 	value   string // that the present attempt sets
 	busy    bool   // one of its keys was somebody else's
+	waited  bool   // one of an attempt's was, this one or one before
 	failed  error  // the last failure of its commands
 	ended   bool
 }
@@ -60,15 +62,18 @@ func (w *watch) answered(value string, err error) {
 	case rueidis.IsRedisNil(err):
 		w.busy = true
 		if !w.try {
+			w.waited = true
 			w.acquire.Wait()
 		}
+	case w.locker.closed.Load() && errors.Is(err, rueidis.ErrClosing): // which is not Redis' failure
+	case w.failed != nil && errors.Is(err, context.Canceled): // rueidislock has given the attempt up for that failure
 	case !hasEnded(w):
 		w.failed = err
 	}
 }
 
-// end ends the call with its error.
-func (w *watch) end(err error) *observe.Lease {
+// taken ends the call with its error.
+func (w *watch) taken(err error) *observe.Lease {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
@@ -80,7 +85,9 @@ func (w *watch) reason(err error) error {
 	switch locked := !errors.Is(err, ErrNotLocked); {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrLockerClosed):
+	case errors.Is(err, ErrLockerClosed) && w.waited && (w.busy || w.failed == nil): // closed while others held it
+		return observe.ErrContended
+	case errors.Is(err, ErrLockerClosed) && w.failed == nil:
 		return &classed{err, semconv.ErrorTypeClosed.Value.AsString()}
 	case w.busy && !locked:
 		return observe.ErrContended

@@ -1,3 +1,5 @@
+// Package etcd tests otellock/oteletcd on etcd's embedded server. peer runs etcd's
+// own tests of its package through it.
 package etcd
 
 import (
@@ -279,6 +281,37 @@ func TestASessionThatEndsByItselfWhileItHoldsIsALossAtThatMoment(t *testing.T) {
 		}
 	}
 	must(t, m.Unlock(t.Context()), e.Resign(t.Context())) // etcd does not notice
+	w.counted(want)
+}
+
+// Code that waits for the end of its session unlocks as soon as it comes.
+func TestALossIsNoReleaseWhereUnlockFollowsAtOnce(t *testing.T) {
+	w := newWorld(t, server.Addr)
+	const sessions = 20
+	var group sync.WaitGroup
+	for i := range sessions {
+		group.Go(func() {
+			s, err := concurrency.NewSession(w.client, concurrency.WithTTL(3)) // kept alive each second
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			m := w.locks.NewMutex(s, fmt.Sprint(prefix(t), i))
+			if err := m.Lock(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.client.Revoke(t.Context(), s.Lease()); err != nil {
+				t.Error(err)
+			}
+			<-s.Done()
+			if err := m.Unlock(t.Context()); err != nil { // etcd does not notice
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	want := map[locktest.Attempt]int64{{"acquire", "acquired", "", ""}: sessions, {"release", "release_error", "lost", "closed"}: sessions}
+	locktest.Eventually(t, "every loss is told", func() bool { return w.tel.Total(t, "lock.held") == 0 })
 	w.counted(want)
 }
 

@@ -7,17 +7,15 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
-	"github.com/otellock/otellock-go/otellock/observe"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	concurrency "github.com/otellock/otellock-go/otellock/oteletcd"
 )
 
 // Package peer runs etcd's own tests in each pipeline. They hardly meet a failure.
 func TestWhatFailsFailsTheSameInEveryPipeline(t *testing.T) {
-	for name, pipeline := range pipelines {
+	for name, p := range pipeline.All {
 		t.Run(name, func(t *testing.T) {
-			p := pipeline()
-			w := world{t: t, client: connect(t, server.Addr), locks: concurrency.New(
-				observe.WithTracerProvider(p.tracers), observe.WithMeterProvider(p.meters), observe.WithLoggerProvider(p.loggers))}
+			w := world{t: t, client: connect(t, server.Addr), locks: concurrency.New(p.Options()...)}
 			s, other := w.session(), w.session()
 			m, busy, e := w.mutex(s), w.mutex(other), w.locks.NewElection(s, prefix(t)+"-election")
 			must(t, m.Lock(t.Context()), e.Campaign(t.Context(), "me"))

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	"github.com/otellock/otellock-go/internal/redistest"
 )
 

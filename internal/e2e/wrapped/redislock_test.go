@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -281,6 +282,106 @@ func TestRedislockCountsALeaseFromTheAttemptThatWasGranted(t *testing.T) {
 		t.Errorf("held for %v s, it has used %v s of its time to live", held, used)
 	}
 }
+
+// A panic below Obtain or Release is the caller's business, as with redislock. What
+// was begun is ended.
+func TestRedislockPanicsWrappedAsItDoesAndLeavesNothingOpen(t *testing.T) {
+	acquired := told{operation: "acquire", outcome: "acquired"}
+	waits := func() func() time.Duration { // panics when it is asked the third time
+		asked := 0
+		return func() time.Duration {
+			if asked++; asked == 3 {
+				panic("of the strategy")
+			}
+			return time.Millisecond
+		}
+	}
+	for name, test := range map[string]struct {
+		play func(*testing.T, *redislockWorld)
+		want []told
+	}{
+		"a retry strategy": {func(t *testing.T, w *redislockWorld) {
+			w.hold(t, long)
+			obtain := func(obtain func(*redislock.Options)) any {
+				return panicOf(func() { obtain(&redislock.Options{RetryStrategy: strategyFunc(waits())}) })
+			}
+			wrapped := obtain(func(opt *redislock.Options) { _, _ = w.locks.Obtain(t.Context(), secret, long, opt) })
+			bare := obtain(func(opt *redislock.Options) { _, _ = w.other.Obtain(t.Context(), secret, long, opt) })
+			if wrapped != bare || bare == nil {
+				t.Errorf("it panics with %v, and the peer with %v", wrapped, bare)
+			}
+		}, []told{{operation: "acquire", outcome: "contended", retries: 2}}},
+		"a retry strategy that ends its goroutine": {func(t *testing.T, w *redislockWorld) {
+			w.hold(t, long)
+			var group sync.WaitGroup
+			group.Go(func() {
+				opt := &redislock.Options{RetryStrategy: strategyFunc(func() time.Duration { runtime.Goexit(); return 0 })}
+				_, _ = w.locks.Obtain(t.Context(), secret, long, opt)
+				t.Error("it has returned")
+			})
+			group.Wait()
+		}, []told{{operation: "acquire", outcome: "contended"}}},
+		"a client, at an attempt": {func(t *testing.T, w *redislockWorld) {
+			locks := otelredislock.New(panickingScripter{w.rdb}, observed(w.tel)...)
+			if p := panicOf(func() { _, _ = locks.Obtain(t.Context(), secret, long, nil) }); p != "of the client" {
+				t.Errorf("it panics with %v", p)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "_OTHER"}}},
+		"a client, at an attempt after a retry strategy was asked": {func(t *testing.T, w *redislockWorld) {
+			w.hold(t, long)
+			scripter := &changingScripter{Scripter: w.rdb}
+			locks := otelredislock.New(scripter, observed(w.tel)...)
+			opt := &redislock.Options{RetryStrategy: strategyFunc(func() time.Duration {
+				scripter.Scripter = panickingScripter{w.rdb}
+				return time.Millisecond
+			})}
+			if p := panicOf(func() { _, _ = locks.Obtain(t.Context(), secret, long, opt) }); p != "of the client" {
+				t.Errorf("it panics with %v", p)
+			}
+		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "_OTHER", retries: 1}}},
+		"a client, at a refresh and a release": {func(t *testing.T, w *redislockWorld) {
+			scripter := &changingScripter{Scripter: w.rdb}
+			lock, err := otelredislock.New(scripter, observed(w.tel)...).Obtain(t.Context(), secret, long, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scripter.Scripter = panickingScripter{w.rdb}
+			for _, f := range []func(){
+				func() { _ = lock.Refresh(t.Context(), long, nil) },
+				func() { _ = lock.Release(t.Context()) },
+			} {
+				if p := panicOf(f); p != "of the client" {
+					t.Errorf("it panics with %v", p)
+				}
+			}
+		}, []told{acquired, {operation: "extend", outcome: "extend_error", errorType: "_OTHER"}, {operation: "release", outcome: "release_error", errorType: "_OTHER"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRedislockWorld(t)
+			test.play(t, w)
+			checkTold(t, w.tel, test.want...)
+			gauge(t, w.tel, "lock.waiting", 0)
+			gauge(t, w.tel, "lock.held", 0)
+		})
+	}
+}
+
+// panicOf returns what f panics with, nil where it does not.
+func panicOf(f func()) (p any) {
+	defer func() { p = recover() }()
+	f()
+	return nil
+}
+
+// A panickingScripter is a client with a hook that panics.
+type panickingScripter struct{ redis.Scripter }
+
+func (panickingScripter) EvalSha(context.Context, string, []string, ...any) *redis.Cmd {
+	panic("of the client")
+}
+
+type changingScripter struct{ redis.Scripter }
 
 func TestALockOfRedislockThatIsForgottenIsCountedAndNotReleased(t *testing.T) {
 	t.Parallel()

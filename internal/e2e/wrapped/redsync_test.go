@@ -14,8 +14,8 @@ import (
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
 	"github.com/otellock/otellock-go/internal/locktest"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelredsync"
@@ -273,6 +273,40 @@ func TestRedsyncMeasuresHowLongALockIsWaitedForAndHeld(t *testing.T) {
 	attrs := locktest.PlainAttributes(w.tel.Ended("release" + span)[0].Attributes())
 	if used := attrs["lock.hold.utilization"].(float64); used <= 0 || used >= 1 {
 		t.Errorf("the utilization of a minute is %v", used)
+	}
+}
+
+func TestRedsyncPanicsWrappedAsItDoesAndLeavesNothingOpen(t *testing.T) {
+	delay := redsync.WithRetryDelayFunc(func(tries int) time.Duration {
+		if tries == 2 {
+			panic("of the option")
+		}
+		return time.Millisecond
+	})
+	for name, test := range map[string]struct {
+		option redsync.Option
+		before func(*testing.T, *redsyncWorld)
+		want   told
+	}{
+		"a delay, where the lock is busy": {delay, func(t *testing.T, w *redsyncWorld) { w.hold(t, 1) },
+			told{operation: "acquire", outcome: "contended", retries: 1}},
+		"a delay, where the server is gone": {delay, func(t *testing.T, w *redsyncWorld) { w.kill(1) },
+			told{operation: "acquire", outcome: "backend_error", errorType: "_OTHER", retries: 1}},
+		"a value": {redsync.WithGenValueFunc(func() (string, error) { panic("of the option") }), func(*testing.T, *redsyncWorld) {},
+			told{operation: "acquire", outcome: "backend_error", errorType: "_OTHER"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRedsyncWorld(t, 1)
+			test.before(t, w)
+			wrapped := panicOf(func() { _ = w.locks.NewMutex(secret, redsync.WithExpiry(long), test.option).LockContext(t.Context()) })
+			bare := panicOf(func() { _ = w.other.NewMutex(secret, redsync.WithExpiry(long), test.option).LockContext(t.Context()) })
+			if wrapped != bare || bare == nil {
+				t.Errorf("it panics with %v, and the peer with %v", wrapped, bare)
+			}
+			checkTold(t, w.tel, test.want)
+			gauge(t, w.tel, "lock.waiting", 0)
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 	"github.com/redis/rueidis/rueidislock"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
 	"github.com/otellock/otellock-go/internal/locktest"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 	"github.com/otellock/otellock-go/internal/redistest"
 	"github.com/otellock/otellock-go/otellock/observe"
 	"github.com/otellock/otellock-go/otellock/otelrueidislock"
@@ -184,8 +185,18 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 				t.Error("it was taken")
 			}
 		}, []told{{operation: "acquire", outcome: "backend_error", errorType: "NOREPLICAS"}}},
-		"the Locker was closed": {nil, func(t *testing.T, w *rueidislockWorld) {
+		"the Locker was closed: no operation, as with otellock's": {nil, func(t *testing.T, w *rueidislockWorld) {
 			w.locks.Close()
+			for _, take := range []func(context.Context, string) (context.Context, context.CancelFunc, error){
+				w.locks.WithContext, w.locks.TryWithContext, w.locks.ForceWithContext,
+			} {
+				if ctx, cancel, err := take(t.Context(), secret); err != rueidislock.ErrLockerClosed || ctx != nil || cancel != nil {
+					t.Error(ctx, cancel == nil, err)
+				}
+			}
+		}, nil},
+		"the peer's own Locker was closed": {nil, func(t *testing.T, w *rueidislockWorld) {
+			w.locks.(interface{ Unwrap() rueidislock.Locker }).Unwrap().Close()
 			if _, _, err := w.locks.WithContext(t.Context(), secret); err != rueidislock.ErrLockerClosed {
 				t.Error(err)
 			}
@@ -204,6 +215,19 @@ func TestRueidislockTellsWhatBecomesOfALock(t *testing.T) {
 			gauge(t, w.tel, "lock.held", 0) // told before cancel is called
 			cancel()
 		}, []told{acquired, lost}},
+		"lost, and cancel is called at once": {nil, func(t *testing.T, w *rueidislockWorld) {
+			for range 20 {
+				parent, end := context.WithCancel(t.Context())
+				ctx, cancel, err := w.locks.WithContext(parent, secret)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.rdb.FlushAll(t.Context())
+				<-ctx.Done()
+				cancel()
+				end()
+			}
+		}, slices.Repeat([]told{acquired, lost}, 20)},
 		"taken over, which it cannot tell from lost": {nil, func(t *testing.T, w *rueidislockWorld) {
 			ctx, cancel := w.take(t)
 			defer cancel()
@@ -269,6 +293,40 @@ func TestRueidislockMeasuresHowLongALockIsWaitedForAndHeld(t *testing.T) {
 	}
 	if attrs := locktest.PlainAttributes(w.tel.Ended("acquire" + span)[0].Attributes()); attrs["lock.retries"].(int64) < 1 || attrs["lock.mode"] != "wait" {
 		t.Errorf("the span of the one who waited has %v", attrs)
+	}
+}
+
+// The program that closes its Locker ends the waits. Nothing has failed.
+func TestAWaitThatTheCloseOfALockerOfRueidislockEndsIsContended(t *testing.T) {
+	t.Parallel()
+	w := newRueidislockWorld(t)
+	defer w.hold(t)()
+	const waiters = 3
+	ended := make(chan error, waiters)
+	for range waiters {
+		go func() {
+			_, _, err := w.locks.WithContext(context.Background(), secret)
+			ended <- err
+		}()
+	}
+	gauge(t, w.tel, "lock.waiting", waiters)
+	w.locks.Close()
+	for range waiters {
+		select {
+		case err := <-ended:
+			if err != rueidislock.ErrLockerClosed {
+				t.Error(err)
+			}
+		case <-time.After(wait):
+			t.Fatal("it waits on")
+		}
+	}
+	gauge(t, w.tel, "lock.waiting", 0)
+	if got, want := w.tel.Attempts(t), (map[locktest.Attempt]int64{{"acquire", "contended", "", ""}: waiters}); !maps.Equal(got, want) {
+		t.Errorf("lock.attempts is %v, want %v", got, want)
+	}
+	if n := len(w.tel.Warnings()); n != 0 {
+		t.Errorf("there are %d warnings, want none", n)
 	}
 }
 

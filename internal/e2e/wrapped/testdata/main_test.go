@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/otellock/otellock-go/internal/e2e/wrapped/pipeline"
+	"github.com/otellock/otellock-go/internal/locktest/pipeline"
 )
 
 func TestMain(m *testing.M) {

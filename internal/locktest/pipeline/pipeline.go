@@ -5,6 +5,7 @@ package pipeline
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
@@ -13,7 +14,6 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otellock/otellock-go/otellock/observe"
@@ -30,22 +30,28 @@ type Pipeline struct {
 
 // All are the pipelines by what they are.
 var All = map[string]Pipeline{
-	"no SDK": {},
-	"an SDK": {
-		Tracers: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(tracetest.NewSpanRecorder())),
-		Meters:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
-		Loggers: sdklog.NewLoggerProvider(sdklog.WithProcessor(quiet{})),
-	},
-	"processors that panic": {
-		Tracers: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(panics{})),
-		Meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()),
-			sdkmetric.WithExemplarFilter(exemplar.Filter(func(context.Context) bool { panic("exemplars") }))),
-		Loggers: sdklog.NewLoggerProvider(sdklog.WithProcessor(panics{})),
-	},
-	"a sampler that panics":   {Tracers: sdktrace.NewTracerProvider(sdktrace.WithSampler(panics{}))},
-	"a console that panics":   {Console: console{panics{}}},
-	"a console that blocks":   {Console: console{blocks{}}},
-	"a processor that blocks": {Loggers: sdklog.NewLoggerProvider(sdklog.WithProcessor(blocks{}))},
+	"no SDK":                                {},
+	"an SDK":                                pipelineOf(quiet{}),
+	"a sampler that panics":                 {Tracers: sdktrace.NewTracerProvider(sdktrace.WithSampler(panics{}))},
+	"processors that panic, spans at start": pipelineOf(panicsAtStart{}),
+	"processors that panic, spans at end":   pipelineOf(panics{}),
+	"a processor that blocks":               {Loggers: loggers(blocks{})},
+	"a console that panics":                 {Console: console{panics{}}},
+	"a console that blocks":                 {Console: console{blocks{}}},
+}
+
+// pipelineOf returns an SDK whose processors are p. Where p panics, measurements do.
+func pipelineOf(p processor) Pipeline {
+	measured := exemplar.Filter(func(ctx context.Context) bool { return p.OnEmit(ctx, nil) == nil })
+	return Pipeline{
+		Tracers: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(p)),
+		Meters:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()), sdkmetric.WithExemplarFilter(measured)),
+		Loggers: loggers(p),
+	}
+}
+
+func loggers(p processor) log.LoggerProvider {
+	return sdklog.NewLoggerProvider(sdklog.WithProcessor(p))
 }
 
 // Options are the pipeline for one Observer.
@@ -73,27 +79,43 @@ func (p Pipeline) Install() {
 	}
 }
 
+// A processor takes spans and log records.
+type processor interface {
+	sdktrace.SpanProcessor
+	sdklog.Processor
+}
+
 // quiet takes everything.
 type quiet struct{}
 
+func (quiet) OnStart(context.Context, sdktrace.ReadWriteSpan)        {}
+func (quiet) OnEnd(sdktrace.ReadOnlySpan)                            {}
 func (quiet) OnEmit(context.Context, *sdklog.Record) error           { return nil }
 func (quiet) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
 func (quiet) Shutdown(context.Context) error                         { return nil }
 func (quiet) ForceFlush(context.Context) error                       { return nil }
 
-// panics panics wherever it is called.
+// panics panics wherever it is called but at the start of a span, without which there
+// is no end.
 type panics struct{ quiet }
 
-func (panics) OnStart(context.Context, sdktrace.ReadWriteSpan)                  { panic("span start") }
 func (panics) OnEnd(sdktrace.ReadOnlySpan)                                      { panic("span end") }
 func (panics) OnEmit(context.Context, *sdklog.Record) error                     { panic("log record") }
 func (panics) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult { panic("sampler") }
 func (panics) Description() string                                              { return "panics" }
 
-// blocks never returns from a record.
+type panicsAtStart struct{ panics }
+
+func (panicsAtStart) OnStart(context.Context, sdktrace.ReadWriteSpan) { panic("span start") }
+
+// blocks holds a record for much longer than a caller waits for it. It lets go of it in
+// the end, because etcd's own tests look for goroutines that are left.
 type blocks struct{ quiet }
 
-func (blocks) OnEmit(context.Context, *sdklog.Record) error { select {} }
+func (blocks) OnEmit(context.Context, *sdklog.Record) error {
+	<-time.After(time.Second)
+	return nil
+}
 
 // A console is a slog.Handler that does what a processor does.
 type console struct{ sdklog.Processor }
