@@ -45,7 +45,7 @@ type token struct {
 // meanwhile counts it from then on.
 func (t *token) givenUp() bool {
 	p := t.use.process
-	return p.cutOff || p.closed && p.closeTook >= t.longest
+	return p != nil && (p.cutOff || p.closed && p.closeTook >= t.longest) // it has none at the end
 }
 
 // A use is one operation that acquires, and the lease that came of it.
