@@ -15,15 +15,14 @@ import (
 	"github.com/otellock/otellock-go/internal/window"
 )
 
-// A console is where an operator reads what telemetry could not deliver. It never
-// writes into the pipeline that has just failed, and so does not use
-// [slog.Default], behind which that pipeline may stand.
+// A console prints what telemetry could not deliver. It does not use [slog.Default],
+// which may lead into the pipeline that has just failed.
 type console struct {
 	handler slog.Handler
 	window  *window.Window
 
 	mu   sync.Mutex
-	said map[string]bool // what is said once
+	said map[string]bool // by host and reason
 }
 
 func newConsole(handler slog.Handler) (*console, error) {
@@ -63,7 +62,7 @@ func (c *console) undelivered(route, reason string, record *sdklog.Record) {
 	c.print("not delivered: "+record.Body().String(), attrs...)
 }
 
-// unreachable says once that exports do not arrive.
+// unreachable prints, once for each host and reason, that exports do not arrive.
 func (c *console) unreachable(signal, host, reason string) {
 	c.mu.Lock()
 	again := c.said[host+reason]
@@ -76,7 +75,8 @@ func (c *console) unreachable(signal, host, reason string) {
 	}
 }
 
-// print survives a handler that panics: it is called where exports are made.
+// print gives the handler a warning. A handler that panics does not reach the
+// export that called it.
 func (c *console) print(text string, attrs ...slog.Attr) {
 	_ = guard.Call(func() error {
 		ctx := context.Background()

@@ -34,29 +34,30 @@
 //
 // Headers, endpoints, exporters, propagators and SENTRY_DSN that are malformed are
 // an error of Setup, if anything would read them. The error names the variable and
-// does not contain the value. The SDK takes care of all others.
+// does not contain the value. All others are left to the SDK, which logs what it
+// cannot parse, often with the value.
 //
 // # Log records
 //
 // Every log record passes the throttle (see package throttle). Behind it stand the
-// exporter of OTEL_LOGS_EXPORTER, Sentry when SENTRY_DSN is set, and those given
-// [WithLogProcessor]. For them the attribute otel.event.name becomes the record's
-// event name as well.
+// exporter of OTEL_LOGS_EXPORTER, Sentry when SENTRY_DSN is set, and the processors
+// of [WithLogProcessor]. They see the attribute otel.event.name as the record's
+// event name, too.
 //
-// With OTEL_LOGS_EXPORTER=none and no other destination loggers report that they
-// are not enabled, by which otellock knows to warn on the console.
+// With OTEL_LOGS_EXPORTER=none and no other destination, loggers report that they
+// are not enabled. Otellock then warns on the console.
 //
 // # What does not arrive
 //
 // A lock's warning that a destination gave up, after its retries, is printed on
 // standard error with the route and the reason: at most once a minute for each
-// action and target, over all destinations. So an operator reads it also while
+// action and target, over all destinations. An operator can read it there while
 // the Collector is down together with Redis, or where no Collector runs at all.
-// What a full queue drops is printed as well, and what Shutdown gives up.
+// Warnings that a full queue drops or that Shutdown gives up are printed as well.
 //
-// That the first export of a signal fails is printed once, with the host and a
-// hint. Later failures go to [otel.SetErrorHandler] only. [WithConsole] prints
-// somewhere else.
+// A first export that fails is printed once for each host and reason, with a hint.
+// Later failures go to [otel.SetErrorHandler] only. [WithConsole] prints somewhere
+// else.
 //
 // # Sentry
 //

@@ -20,9 +20,9 @@ func malformed(name, problem string) error {
 	return fmt.Errorf("exporter: %s %s", name, problem)
 }
 
-// checkEnvironment finds the variables that the SDK would print together with
-// the secret in them, or that mean something else here. Of the others the SDK
-// takes care. All problems are reported at once.
+// checkEnvironment rejects variables that the SDK would print together with the
+// secret in them, or that mean something else here. The others are left to the SDK.
+// All problems are reported at once.
 func checkEnvironment(cfg config) error {
 	var errs []error
 	verify := func(name string, problem func(string) string) {

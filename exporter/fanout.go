@@ -10,8 +10,8 @@ import (
 	"github.com/otellock/otellock-go/exporter/internal/parallel"
 )
 
-// spanFanOut hands every span to several destinations, for the sake of flush and
-// shutdown: the SDK does those one processor after the other.
+// spanFanOut hands every span to several destinations, and flushes and shuts them
+// down concurrently: the SDK does that one processor after the other.
 type spanFanOut struct {
 	destinations []sdktrace.SpanProcessor
 	once         sync.Once
@@ -33,8 +33,8 @@ func (f *spanFanOut) ForceFlush(ctx context.Context) error {
 	return errors.Join(parallel.Each(ctx, f.destinations, sdktrace.SpanProcessor.ForceFlush)...)
 }
 
-// Shutdown flushes as well: the SDK's batch processor returns the failure of its
-// last export from a flush only.
+// Shutdown flushes first: the SDK's batch processor returns the error of its last
+// export from ForceFlush only.
 func (f *spanFanOut) Shutdown(ctx context.Context) (err error) {
 	f.once.Do(func() {
 		err = errors.Join(parallel.Each(ctx, f.destinations, func(p sdktrace.SpanProcessor, ctx context.Context) error {

@@ -54,8 +54,8 @@ func WithResourceAttributes(attrs ...attribute.KeyValue) Option {
 }
 
 // WithThrottle configures the throttle in front of all log destinations, for
-// instance with another [throttle.WithWindow]. Options that make no sense are an
-// error of [Setup].
+// instance with another [throttle.WithWindow]. Invalid options are an error of
+// [Setup].
 func WithThrottle(opts ...throttle.Option) Option {
 	return option(func(c *config) { c.throttle = append(c.throttle, opts...) })
 }
@@ -63,7 +63,7 @@ func WithThrottle(opts ...throttle.Option) Option {
 // WithSentry configures the processor that makes Sentry issues. It is built when
 // SENTRY_DSN is set or when [sentrylog.WithClient] is among the options, which
 // then sends through the application's client. Without either the options do
-// nothing. Options that make no sense are an error of [Setup].
+// nothing. Invalid options are an error of [Setup].
 func WithSentry(opts ...sentrylog.Option) Option {
 	return option(func(c *config) { c.sentry = append(c.sentry, opts...) })
 }
@@ -74,20 +74,20 @@ func WithSentry(opts ...sentrylog.Option) Option {
 // all are checked. Without SENTRY_DSN the option does nothing.
 func WithSentryTraces() Option { return option(func(c *config) { c.sentryTraces = true }) }
 
-// WithSpanProcessor gives every span to p too, before any exporter of the
-// environment. [Telemetry.Shutdown] shuts p down. Nil is ignored.
+// WithSpanProcessor gives every span to p as well, before the exporters of the
+// environment get it. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
 	return option(func(c *config) { c.spanProcessors = append(c.spanProcessors, p) })
 }
 
-// WithMetricReader lets r read all metrics too. [Telemetry.Shutdown] shuts r
+// WithMetricReader adds r to the readers of all metrics. [Telemetry.Shutdown] shuts r
 // down. Nil is ignored.
 func WithMetricReader(r sdkmetric.Reader) Option {
 	return option(func(c *config) { c.metricReaders = append(c.metricReaders, r) })
 }
 
-// WithLogProcessor gives log records to p too, behind the throttle, each a copy
-// that p may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
+// WithLogProcessor gives the log records that pass the throttle to p as well, each
+// as a copy that p may change. [Telemetry.Shutdown] shuts p down. Nil is ignored.
 func WithLogProcessor(p sdklog.Processor) Option {
 	return option(func(c *config) { c.logProcessors = append(c.logProcessors, p) })
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// maxPending is how many warnings are watched. The throttle lets so few through
-// that more of them wait only where many thousand targets fail at once.
+// maxPending is how many warnings are watched. The throttle lets few through: more
+// than that wait only if many thousand targets fail at once.
 const maxPending = 4096
 
 // reordering is how much later than another a record may enter the queue that was
@@ -29,7 +29,8 @@ type pending struct {
 	warnings []sdklog.Record // the oldest first
 }
 
-// A warning of a lock has an action and a target.
+// warningOf returns the action and the target of a lock's warning. One of them is
+// empty for every other record.
 func warningOf(record *sdklog.Record) (action, target string) {
 	if s := record.Severity(); s < log.SeverityWarn || s > log.SeverityWarn4 {
 		return "", ""
@@ -57,8 +58,8 @@ func (p *pending) add(record *sdklog.Record) {
 	}
 }
 
-// overtaken takes out the warnings that the queue has dropped: those that were
-// there well before the first of the records that it hands over now.
+// overtaken removes and returns the warnings that the queue has dropped: those that
+// were observed well before the first record that the queue exports now.
 func (p *pending) overtaken(by []sdklog.Record) (dropped []sdklog.Record) {
 	if len(by) == 0 {
 		return nil
@@ -69,14 +70,14 @@ func (p *pending) overtaken(by []sdklog.Record) (dropped []sdklog.Record) {
 	})
 }
 
-// exported takes out the records of an export that has ended.
+// exported removes the records of an export that has ended.
 func (p *pending) exported(records []sdklog.Record) {
 	p.take(func(w *sdklog.Record) bool {
 		return slices.ContainsFunc(records, func(r sdklog.Record) bool { return same(w, &r) })
 	})
 }
 
-// all takes out what is left.
+// all removes and returns what is left.
 func (p *pending) all() []sdklog.Record {
 	return p.take(func(*sdklog.Record) bool { return true })
 }

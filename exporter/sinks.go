@@ -69,9 +69,9 @@ func open[P processor](ctx context.Context, b *builder, sinks []sink[P], given [
 	return all, nil
 }
 
-// newExporter opens what the environment names for a signal: by auto, unless that
-// is an OTLP receiver. Where nobody gave its address it is at localhost without
-// TLS, as the specification has it, where Go's exporters would use TLS.
+// newExporter opens what the environment names for a signal: an OTLP exporter by http
+// or grpc, everything else by auto. Without an endpoint the OTLP receiver is at
+// localhost without TLS, as the specification has it; Go's exporters would use TLS.
 func newExporter[E any](signal string, http, grpc func(local bool) (E, error), auto func() (E, error)) (e E, err error) {
 	local := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") == ""
 	switch by := protocol(signal); {
@@ -88,7 +88,7 @@ func newExporter[E any](signal string, http, grpc func(local bool) (E, error), a
 	return e, err
 }
 
-// when returns the option, if it applies.
+// when returns the option in a list, which is empty if it does not apply.
 func when[O any](applies bool, option O) []O {
 	if applies {
 		return []O{option}

@@ -16,11 +16,12 @@ import (
 	"github.com/otellock/otellock-go/exporter/throttle"
 )
 
-// patience is how long metrics wait for logs at most. Half of the time left
-// until the context's deadline is theirs in any case.
+// patience is how long metrics wait for logs at most, and never longer than half of
+// the time left until the context's deadline.
 const patience = 5 * time.Second
 
-// reserve is what a Shutdown keeps of its time at most to say what was lost.
+// reserve is the longest part of a Shutdown's time that is kept for saying what was
+// lost.
 const reserve = 100 * time.Millisecond
 
 // Telemetry is what [Setup] has built. Its methods are safe for concurrent use.
@@ -90,13 +91,16 @@ func (t *Telemetry) ForceFlush(ctx context.Context) error {
 // exporters' own timeouts apply (30 s at most for each batch). Exports that ctx
 // left unanswered are cut off: no goroutine stays behind.
 //
-// Logs and spans go at once. Metrics go after the logs, so that they contain
-// what was counted while those went out, but wait no longer than half of the time
-// that is left, and 5 s: a receiver that hangs costs its own signal only.
+// Logs and spans are exported concurrently. Metrics follow the logs, so that they
+// contain what was counted meanwhile, but wait for at most half of the time that is
+// left and at most 5 s: a receiver that hangs costs its own signal only.
 //
-// Only the first call does this. Calls beside it or after it return the same
-// error, waiting for it no longer than their own ctx. The globals are left as
-// they are, and inert. A later [Setup] replaces them.
+// The text of an export's error is that of OpenTelemetry's exporter, which can
+// contain the path of the endpoint.
+//
+// Only the first call does this. Concurrent and later calls wait for it, until
+// their own ctx ends, and return the same error. The globals stay as they are and
+// do nothing any more; a later [Setup] replaces them.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if !t.stopping.CompareAndSwap(false, true) {
 		select {
@@ -114,8 +118,8 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	return t.stopErr
 }
 
-// shutdownLogs tells the console of the warnings that an export still has in hand
-// when the time is over, or the process could end before it does.
+// shutdownLogs shuts the logs down, and prints the warnings of an export that is
+// still under way when the time is over: the process may end before it does.
 func (t *Telemetry) shutdownLogs(ctx context.Context) error {
 	err := t.logs.shutdown(ctx)
 	if r := t.logRoute; r != nil {
@@ -124,8 +128,8 @@ func (t *Telemetry) shutdownLogs(ctx context.Context) error {
 	return err
 }
 
-// inOrder runs the same step of all signals: logs beside traces, metrics after
-// the logs as long as that leaves them time.
+// inOrder runs the same step of all signals: logs and traces concurrently, metrics
+// after the logs or when their patience is over.
 func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) error) error {
 	logged := make(chan struct{})
 	first := func(ctx context.Context) error {
@@ -160,8 +164,8 @@ func inOrder(ctx context.Context, logs, traces, metrics func(context.Context) er
 	return errors.Join(errs...)
 }
 
-// once returns err, or ended where err is a join of nothing else: that the time is
-// over is said once.
+// once returns err, or ended if err joins nothing but that error, so that the end of
+// the context is reported once.
 func once(err, ended error) error {
 	if isOnly(err, ended) {
 		return ended

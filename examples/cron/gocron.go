@@ -37,7 +37,7 @@ type gocronLock struct{ lease *otellock.Lease }
 // Unlock implements gocron.Lock.
 func (l gocronLock) Unlock(ctx context.Context) error { return l.lease.Release(ctx) }
 
-// A clock that is ahead of the machine's.
+// A fastClock is ahead of the machine's clock.
 type fastClock struct {
 	clockwork.Clock
 	ahead time.Duration

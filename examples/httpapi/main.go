@@ -3,7 +3,7 @@
 //	go run ./examples/httpapi
 //	curl -X PUT 'localhost:8080/projects/7?work=2s'
 //
-// A second PUT of the same project while the first runs is answered 409 with
+// A second PUT of the same project while the first runs returns 409 with
 // Retry-After. Stop Redis, and PUTs still succeed, unprotected, with one warning
 // a minute. SIGTERM and Ctrl-C finish the running requests, release their locks
 // and flush the telemetry.
@@ -130,8 +130,8 @@ func env(name, byDefault string) string {
 	return byDefault
 }
 
-// exportOnlyWhenTold turns off the exporters that nobody pointed anywhere:
-// OpenTelemetry's default is a Collector on this host.
+// exportOnlyWhenTold turns off the exporters that have no endpoint: OpenTelemetry's
+// default is a Collector on this host.
 func exportOnlyWhenTold() {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" {
 		return

@@ -29,8 +29,8 @@ type entry struct {
 
 func (e entry) balances() bool { return e.failed == e.warned+e.heldBack }
 
-// printAccount holds the log records against the metrics: every failed operation
-// is a warning, or is counted in one.
+// printAccount compares the log records with the metrics: every failed operation is a
+// warning, or is counted in one.
 func (s *screen) printAccount(metrics metricdata.ResourceMetrics, records []sdklog.Record) error {
 	s.heading("THE ACCOUNT", "every failure is a warning, or is counted in one")
 	account := map[failure]*entry{}

@@ -48,7 +48,8 @@ func (s *stage) options() []otellock.LockOption {
 
 func (s *stage) wait() time.Duration { return 12 * s.attempt }
 
-// put is a request that works under the lock, and what HTTP answers to it.
+// put plays a request that works under the lock, and returns its HTTP status and its
+// trace.
 func (s *stage) put(ctx context.Context, route string, m otellock.Mutex, work func(ctx context.Context)) (status int, id trace.TraceID) {
 	ctx, span := s.tracer.Start(ctx, "PUT "+route)
 	defer span.End()

@@ -60,7 +60,7 @@ func (c *capture) has(id trace.TraceID, all ...attribute.KeyValue) bool {
 	})
 }
 
-// errorType is that of the trace's failed lock.
+// errorType returns the error.type of the acquire that failed in the trace.
 func (c *capture) errorType(id trace.TraceID) string {
 	for _, s := range c.trace(id) {
 		for _, kv := range s.Attributes() {
@@ -72,14 +72,14 @@ func (c *capture) errorType(id trace.TraceID) string {
 	return "unknown"
 }
 
-// all are the log records so far.
+// all returns the log records so far.
 func (c *capture) all() []sdklog.Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.records)
 }
 
-// warnings are the texts of the records, by the span that they point to.
+// warnings returns the texts of the records, by the span that they point to.
 func (c *capture) warnings() map[trace.SpanID]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *capture) warnings() map[trace.SpanID]string {
 	return texts
 }
 
-// warningOf is the trace that the event of this target points to.
+// warningOf returns the trace that the event of this target points to.
 func (c *capture) warningOf(event, target string) (id trace.TraceID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -133,9 +133,8 @@ func printOnce() otel.ErrorHandlerFunc {
 	}
 }
 
-// setVariables turns off the exporters that nobody pointed anywhere, for
-// OpenTelemetry's default is a Collector on this host, and samples every trace,
-// because the acts print some.
+// setVariables turns off the exporters that have no endpoint (OpenTelemetry's default
+// is a Collector on this host), and samples every trace, because the acts print some.
 func setVariables() {
 	os.Setenv("OTEL_TRACES_SAMPLER", "always_on")
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {

@@ -100,8 +100,8 @@ func redSync(rdb *redis.Client, opts []observe.Option) lock {
 	}}
 }
 
-// rueidislock's lock ends with the context that it was taken with, which therefore
-// must not be the one that limits the wait.
+// rueidisLock returns a lock of rueidislock. It ends with the context that it was
+// taken with, which therefore must not be the one that limits the wait.
 func rueidisLock(addr string, opts []observe.Option) (lock, func(), error) {
 	locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
 		ClientOption: rueidis.ClientOption{InitAddress: []string{addr}},
@@ -123,8 +123,8 @@ func rueidisLock(addr string, opts []observe.Option) (lock, func(), error) {
 	}}, locker.Close, nil
 }
 
-// An etcd session may take a mutex twice, so that each worker needs a session of its
-// own.
+// etcdLock returns a lock of etcd. A session may take a mutex twice, so that each
+// worker needs a session of its own.
 func etcdLock(addr string, opts []observe.Option) (l lock, closeAll func(), err error) {
 	client, err := etcd.New(etcd.Config{Endpoints: []string{addr}, Logger: zap.NewNop()})
 	if err != nil {

@@ -108,7 +108,7 @@ func text(set attribute.Set, key attribute.Key) string {
 	return value.AsString()
 }
 
-// A line at a time, for warnings come beside the rest.
+// lines writes one line at a time: warnings arrive while the rest is printed.
 type lines struct {
 	mu sync.Mutex
 	io.Writer

@@ -1,14 +1,15 @@
-// Package throttle suppresses log records that repeat themselves: one warning
-// for each key and window goes out, and it says how many did not.
+// Package throttle suppresses log records that repeat themselves: it lets one
+// warning through for each key and window, and that one says how many were not.
 //
 // A [Processor] looks at records of severity WARN to WARN4 that have the string
 // attributes lock.action and lock.target ([WithKeys] chooses others), at the top
-// level or in one group there; every other record passes untouched. Of a key the
-// first record passes, and those of the window after it are counted. The next one
-// passes on a copy with their count, since when, and their error types.
+// level or in one group there; every other record passes untouched. The first record
+// of a key passes, and those within the window after it are suppressed and counted.
+// The next one passes as a copy that says how many there were, since when, and of
+// which error types.
 //
-// When failures stop, what is pending follows one window later as an INFO record
-// with the event name lock.report.summary; so it does at ForceFlush and Shutdown.
+// When failures stop, the pending count follows one window later as an INFO record
+// with the event name lock.report.summary. ForceFlush and Shutdown send it earlier.
 // At any quiet moment
 //
 //	occurrences = warnings + suppressed counts of warnings and summaries + Pending
@@ -17,8 +18,9 @@
 // flood of keys is suppressed too: those without room in the table share one
 // window, and have _OTHER for a key in summaries and in the metric lock.reports.
 //
-// To suppress a record takes no lock and allocates nothing, except for a key in a
-// group. Producers put the key, lock.report.suppressed_count and error.type first.
+// Suppressing a record takes no lock and allocates nothing, except for a key in a
+// group. It is fastest if the key, lock.report.suppressed_count and error.type are
+// the record's first attributes.
 package throttle
 
 // ScopeName is the name of this package's instrumentation scope.

@@ -11,12 +11,13 @@ import (
 	"github.com/otellock/otellock-go/exporter/internal/parallel"
 )
 
-// fanOut is the next processors. The SDK fans out too, but only who wraps them can
-// suppress a record for all.
+// fanOut passes records on to the next processors. The SDK fans out too, but only a
+// processor that wraps all others can suppress a record for all of them.
 type fanOut []sdklog.Processor
 
-// OnEmit fails only where no processor took the record: the next record carries
-// what failed, and who took this one would count it twice.
+// OnEmit returns an error only if no processor took the record. The throttle then
+// counts it again, for the next record to carry; a processor that had taken it would
+// see it twice.
 func (f fanOut) OnEmit(ctx context.Context, record *sdklog.Record) error {
 	var errs []error
 	for _, p := range f {

@@ -36,10 +36,10 @@ type config struct {
 	meterProvider metric.MeterProvider
 }
 
-// WithWindow sets how long after a record its like are suppressed. The default
-// is [DefaultWindow]. With d <= 0 records are only counted, and not changed. A
-// window shorter than a millisecond, as without a unit, or longer than a day is
-// refused.
+// WithWindow sets how long after a record others of its key are suppressed. The
+// default is [DefaultWindow]. With d <= 0 records are only counted, and not changed.
+// A window shorter than a millisecond (a number without a unit is nanoseconds) or
+// longer than a day is an error of [NewProcessorWith].
 func WithWindow(d time.Duration) Option {
 	return option(func(cfg config) config { cfg.window = d; return cfg })
 }
@@ -54,8 +54,9 @@ func WithMaxKeys(n int) Option {
 // WithKeys chooses the attributes whose values make the key, one to eight, and so
 // makes a throttle for any log. The default is lock.action and lock.target.
 // Records that lack one of them, or have it with another type than string, pass
-// untouched. lock.reports and summaries then have these attributes. Name first the
-// one with the fewest values: where there are too many keys, counts keep that one.
+// untouched. lock.reports and summaries then have these attributes. Name the one with
+// the fewest values first: if there are too many keys, lock.reports keeps that one and
+// merges the others.
 func WithKeys(keys ...string) Option {
 	return option(func(cfg config) config {
 		cfg.keys = nil

@@ -29,14 +29,15 @@ type Processor struct {
 
 var _ sdklog.Processor = (*Processor)(nil)
 
-// NewProcessor returns a Processor with the default settings that passes on to
-// all of next. Without one it is never enabled. Processors that are registered
-// side by side with the SDK do not filter for each other.
+// NewProcessor returns a Processor with the default settings that passes records on
+// to all of next. Without one it is never enabled. Give it every processor that is to
+// be throttled: one that is registered with the SDK beside it gets all records.
 func NewProcessor(next ...sdklog.Processor) (*Processor, error) {
 	return NewProcessorWith(nil, next...)
 }
 
-// NewProcessorWith is [NewProcessor] with settings of its own.
+// NewProcessorWith is [NewProcessor] with options. It returns an error for an option
+// that is out of its range.
 func NewProcessorWith(opts []Option, next ...sdklog.Processor) (*Processor, error) {
 	cfg, err := newConfig(opts)
 	if err != nil {
@@ -155,6 +156,6 @@ func (p *Processor) Suppress(at time.Time, action, target, errorType string) boo
 	return p.window.Suppress(at, errorType, key[:len(p.keys)]...)
 }
 
-// Pending returns how many occurrences are suppressed and not yet carried by any
-// record or summary, or are in the hands of a next processor.
+// Pending returns how many occurrences no record or summary has delivered yet: those
+// that are suppressed, and those that a next processor is just being given.
 func (p *Processor) Pending() uint64 { return p.window.Pending() }

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxFrames = 32
-	maxStacks = 1000 // of which costs are kept apart; the rest share one without frames for each target
+	maxStacks = 1000 // whose costs are kept apart; for each target the rest share one without frames
 )
 
 // A stack is where a caller waits.

@@ -2,8 +2,8 @@
 // waits, what failed last, and what waiting has cost since the start. Package
 // observe writes it for those who asked for it, package lockz shows it.
 //
-// Nothing in it can be told to the outside but bounded names, times and trace ids:
-// a key is a hash with a seed of this process.
+// It holds bounded names, times, numbers and trace ids only: a key is a hash with a
+// seed of this process.
 package live
 
 import (

@@ -1,7 +1,7 @@
 // Package lockz shows the locks of this process as they are now, in the manner of
-// net/http/pprof: who holds which lock and for how long still, who waits and behind
-// which trace, what failed last and what of it was held back, and what waiting has
-// cost.
+// net/http/pprof: who holds which lock and how long its lease still lasts, who waits
+// and behind which trace, what failed last and how much of it was suppressed, and what
+// waiting has cost.
 //
 //	locker, err := otellock.New(backend, otellock.WithLockz(true))
 //	...
@@ -12,9 +12,9 @@
 // # Profiles
 //
 // The runtime/pprof profile "otellock.wait" has the stacks that wait for a lock
-// now; net/http/pprof serves it at /debug/pprof/otellock.wait. What waiting has cost
-// since the start, as contentions and nanoseconds by stack and lock.target, is at
-// wait.pb.gz beneath the page, the flame graph of a distributed lock's contention:
+// now; net/http/pprof serves it at /debug/pprof/otellock.wait. The page serves a second
+// profile at wait.pb.gz beneath it: what waiting has cost since the start, as
+// contentions and nanoseconds by stack and lock.target.
 //
 //	go tool pprof -http=: http://localhost:6060/debug/locks/wait.pb.gz
 //
@@ -86,7 +86,7 @@ func wantsJSON(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
-// span writes a duration as a person reads it: three digits at the most matter.
+// span returns a duration rounded to what a person reads, about three digits.
 func span(d time.Duration) string {
 	unit := time.Nanosecond
 	switch size := d.Abs(); {

@@ -9,8 +9,8 @@ import (
 	"github.com/otellock/otellock-go/internal/live"
 )
 
-// waitProfile is what waiting has cost since the start, in the shape of the mutex
-// profile of package runtime: contentions, and the nanoseconds that they took.
+// waitProfile returns what waiting has cost since the start, in the shape of the
+// mutex profile of package runtime: contentions, and the nanoseconds that they took.
 func waitProfile() *profile.Profile {
 	costs, since := live.Costs()
 	p := &profile.Profile{

@@ -42,8 +42,8 @@ func newReporter(o *Observer) (*reporter, error) {
 // counted, but not reported, or one warning would make the next.
 type reporting struct{}
 
-// deliver gives the failure to a handler, and waits for it a little: a command
-// that ends right after a failure should still have said so.
+// deliver gives the failure to a handler, and waits for it a little, so that a
+// program that exits right after a failure has reported it.
 func (r *reporter) deliver(ctx context.Context, f *failure) {
 	if ctx.Value(reporting{}) != nil {
 		r.count(ctx, f, semconv.LockReportResultDropped)

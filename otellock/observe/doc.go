@@ -1,10 +1,9 @@
 // Package observe emits the telemetry of locks: a span for each operation, a
 // metric for each outcome, and one bounded warning for each failure. Package
-// otellock stands on it, and so can any other lock.
+// otellock is built on it, and any other lock can be.
 //
-// An [Observer] stands for one lock library on one backend. It gives a [Target]
-// for each collection that is guarded, and each operation on a lock of that
-// target is begun and ended once:
+// An [Observer] stands for one lock library on one backend. Its [Target]s are the
+// collections that the locks guard. Each operation on a lock is begun and ended once:
 //
 //	ctx, acquire := target.Acquire(ctx)
 //	acquire.Key(key)           // for the page of package lockz; never emitted
@@ -39,8 +38,8 @@
 //
 // Telemetry never breaks the lock. A warning is handed over in another goroutine,
 // and the caller waits for it 50 ms at most. A log handler, sampler, span processor,
-// meter or throttle that panics costs telemetry and nothing else. All of these but a
-// log handler run in the caller: one that blocks, blocks the caller.
+// meter or throttle that panics costs telemetry and nothing else. All of these except
+// the log handler run in the caller's goroutine: if one blocks, the caller blocks.
 //
 // Nothing unbounded is emitted: the name and the pattern of a target are what the
 // program declares, and error.type is a closed list. No text of an error is read,

@@ -11,8 +11,8 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// What a lock knows of an operation that did not succeed. Wrap them, or pass them
-// to End as they are.
+// Errors by which a lock says why an operation did not succeed. Wrap them, or pass
+// them to End as they are.
 var (
 	// ErrContended says that somebody else held the lock to the end of the wait.
 	ErrContended = errors.New("otellock: contended")
@@ -36,10 +36,11 @@ var (
 )
 
 // ErrorType returns the error.type of an error: expired, lost or stolen for the
-// sentinels of this package; what the error's own method ErrorType() string says,
-// where the registry in package semconv knows that value; else the class of the
-// errors of packages context, io, net and syscall; else "_OTHER". It never returns
-// the text of an error, so that its values stay few and bounded.
+// sentinels of this package; for an error with a method ErrorType() string what that
+// returns, or "_OTHER" where the registry in package semconv does not know the value;
+// else the class of the errors of packages context, io, net and syscall; else
+// "_OTHER". It never returns the text of an error, so that its values stay few and
+// bounded.
 func ErrorType(err error) string {
 	switch {
 	case errors.Is(err, ErrStolen):

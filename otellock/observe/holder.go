@@ -36,7 +36,7 @@ func appendHex(to []byte, raw ...byte) []byte {
 }
 
 // HeldBy links the span to that of the lock's holder, who has left it as
-// [Traceparent]. Text that is no such thing makes no link.
+// [Traceparent]. Any other text is ignored.
 func (a *Acquire) HeldBy(traceparent string) {
 	if !a.span.IsRecording() && a.target.series.live == nil {
 		return

@@ -84,7 +84,7 @@ func add(ctx context.Context, c interface {
 	c.Add(ctx, n, opts...)
 }
 
-// record records in a histogram, likewise.
+// record records a value in a histogram. One that panics costs the measurement.
 func record(ctx context.Context, h metric.Float64Histogram, value float64, opts []metric.RecordOption) {
 	defer func() { _ = recover() }()
 	h.Record(ctx, value, opts...)

@@ -30,12 +30,14 @@ func (o *Observer) declare() error {
 }
 
 // KeyTarget returns the Target of a key: the first of those declared by
-// [WithTarget] whose pattern matches, else one with derived names, the last resort
-// for keys that are made elsewhere. There every segment between colons (slashes in a
-// key without a colon) that is not a plain lower-case word becomes '*', and so does
-// the last; the last word is the target. A word is a word even where it is an id (lock:user:alice:settings names
-// alice), so declare the target wherever that is possible. At most 200 derived
-// patterns are kept apart, the rest are "_OTHER".
+// [WithTarget] whose pattern matches, else one whose names are derived from the key.
+//
+// A derived pattern has '*' for the last segment of the key, and for every other one
+// that is not a plain lower-case word; the last word that is left is the name.
+// Segments are separated by colons, in a key without a colon by slashes. A plain word
+// is shown even if it is an id: lock:user:alice:settings has the name alice. Declare
+// targets wherever that is possible. At most 200 derived patterns have telemetry of
+// their own, the rest share "_OTHER".
 func (o *Observer) KeyTarget(key string, opts ...LockOption) *Target {
 	t := o.keyTarget(key)
 	if len(opts) > 0 {

@@ -13,8 +13,8 @@ import (
 )
 
 // A Lease is a lock that is held, from [Acquire.End] to the End of its release. It
-// is counted in lock.held meanwhile. A release may overtake an extend, otherwise
-// its operations follow each other.
+// is counted in lock.held meanwhile. Its operations follow each other, except that a
+// release may begin while an extend is under way.
 type Lease struct {
 	target   *Target
 	start    time.Duration // when the attempt that was granted began: the lease counts from here

@@ -11,8 +11,8 @@ import (
 	"github.com/otellock/otellock-go/semconv"
 )
 
-// An Acquire is the taking of a lock, from [Target.Acquire] or [Target.TryAcquire]
-// to its End.
+// An Acquire is the operation that takes a lock, from [Target.Acquire] or
+// [Target.TryAcquire] to its End.
 type Acquire struct {
 	target  *Target
 	ctx     context.Context
@@ -41,14 +41,14 @@ var (
 	WakeUpPoll    = WakeUp(semconv.LockWakeUpPoll.Value.AsString())    // by nobody: its pause was over
 )
 
-// Acquire begins the taking of a lock by a caller who waits for it. The context
+// Acquire begins to take a lock for a caller who waits if it is busy. The context
 // that it returns carries the span.
 func (t *Target) Acquire(ctx context.Context) (context.Context, Acquire) {
 	return t.begin(ctx, t.waitStart, false)
 }
 
-// TryAcquire begins the taking of a lock by a caller who does not wait. A busy
-// lock is an outcome of its own then: skipped.
+// TryAcquire begins to take a lock for a caller who does not wait. A busy lock then
+// is an outcome of its own: skipped.
 func (t *Target) TryAcquire(ctx context.Context) (context.Context, Acquire) {
 	return t.begin(ctx, t.tryStart, true)
 }
@@ -77,7 +77,7 @@ func (a *Acquire) SetWait(wait time.Duration) {
 // counts from the attempt's start.
 func (a *Acquire) Retry() { a.RetryAt(time.Now()) }
 
-// RetryAt is Retry for an attempt that began at another time than now.
+// RetryAt is [Acquire.Retry] for an attempt that began at start.
 func (a *Acquire) RetryAt(start time.Time) {
 	a.retries++
 	a.attempt = start
@@ -104,8 +104,8 @@ func (a *Acquire) Wait() {
 // the policy of the target: for a caller whose own deadline has passed.
 func (a *Acquire) Refuse() { a.refused = true }
 
-// End ends the taking of a lock with its error. Without one it returns the lease
-// that is held now, else nil. Call it exactly once.
+// End ends the operation with its error. If that is nil it returns the lease that is
+// held now, else nil. Call it exactly once.
 //
 // ErrContended is contention, or a skip after TryAcquire. An error with a method
 // ErrorType() string that the registry knows is a failure of the backend. The error

@@ -147,8 +147,8 @@ func WithRenewalLimit(limit time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.limit = limit })
 }
 
-// WithWait sets how long an acquire is willing to wait, for its span. The default,
-// below zero, says nothing of it.
+// WithWait sets how long an acquire is willing to wait, which its span shows. A
+// negative wait, the default, leaves it out.
 func WithWait(wait time.Duration) LockOption {
 	return lockOption(func(c *lockConfig) { c.wait = wait })
 }

@@ -25,7 +25,7 @@ type Locks struct {
 //
 // Without options it emits to OpenTelemetry's global providers, as "etcd", with names
 // that are derived from the prefixes. It panics on an option that [observe.New]
-// refuses, as a target that is declared twice.
+// refuses, such as a target that is declared twice.
 func New(opts ...observe.Option) *Locks {
 	observer, err := observe.New(append([]observe.Option{observe.WithBackendName("etcd")}, opts...)...)
 	if err != nil {

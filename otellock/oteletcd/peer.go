@@ -7,7 +7,7 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 )
 
-// What is etcd's own.
+// Types of etcd's package, by alias.
 type (
 	Session       = concurrency.Session
 	SessionOption = concurrency.SessionOption
@@ -16,6 +16,7 @@ type (
 	Isolation     = concurrency.Isolation
 )
 
+// Isolation levels of etcd's STM.
 const (
 	SerializableSnapshot = concurrency.SerializableSnapshot
 	Serializable         = concurrency.Serializable

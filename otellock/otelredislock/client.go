@@ -21,7 +21,7 @@ type Client struct {
 
 // New returns a Client. Without options it emits to OpenTelemetry's global
 // providers, as "redis", with names that are derived from the keys. It panics on an
-// option that [observe.New] refuses, as a target that is declared twice.
+// option that [observe.New] refuses, such as a target that is declared twice.
 func New(client RedisClient, opts ...observe.Option) *Client {
 	observer := defaultObserver()
 	if len(opts) > 0 {

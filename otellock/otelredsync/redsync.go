@@ -28,7 +28,7 @@ func New(pools ...redis.Pool) *Redsync {
 }
 
 // With returns the same Redsync, observed with these options. It panics on one that
-// [observe.New] refuses, as a target that is declared twice.
+// [observe.New] refuses, such as a target that is declared twice.
 func (r *Redsync) With(opts ...observe.Option) *Redsync {
 	changed := *r
 	changed.observer = newObserver(opts)
