@@ -72,7 +72,7 @@ type use struct {
 	unsure                    bool          // something was never answered
 	extends                   []*extension
 	shortest                  time.Duration // time to live of any extend, also of renewals
-	lossKnown                 bool // by an Extend
+	lossKnown                 bool          // by an Extend
 
 	manual   bool // of Lock or TryLock
 	kept     bool // left to Close
