@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -32,6 +33,7 @@ var makers = []maker{
 	{"rueidislock", makeRueidislock},
 	{"redislock", makeRedislock},
 	{"redsync", makeRedsync},
+	{"go-redis, polling", makePolling},
 }
 
 func makerOf(name string) (maker, error) {
@@ -70,12 +72,7 @@ func makeOurs(addr string) (lock, func(), error) {
 
 // The client-side cache of rueidis tells its waiters of a release.
 func makeRueidislock(addr string) (lock, func(), error) {
-	locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
-		ClientOption:   rueidis.ClientOption{InitAddress: []string{addr}},
-		KeyMajority:    1,
-		KeyValidity:    ttl,
-		NoLoopTracking: true,
-	})
+	locker, err := newRueidislock(addr, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,6 +84,18 @@ func makeRueidislock(addr string) (lock, func(), error) {
 		return func() error { cancel(); return nil }, nil
 	}
 	return take, locker.Close, nil
+}
+
+// newRueidislock returns a Locker of one key. It gives up an attempt after the
+// timeout; 0 is its default of 20 ms.
+func newRueidislock(addr string, timeout time.Duration) (rueidislock.Locker, error) {
+	return rueidislock.NewLocker(rueidislock.LockerOption{
+		ClientOption:   rueidis.ClientOption{InitAddress: []string{addr}},
+		KeyMajority:    1,
+		KeyValidity:    ttl,
+		TryNextAfter:   timeout,
+		NoLoopTracking: true,
+	})
 }
 
 // redislock has no pause of its own: 10 ms is what its example has, or less.
@@ -121,6 +130,42 @@ func makeRedsync(addr string) (lock, func(), error) {
 		}, nil
 	}
 	return take, func() { _ = rdb.Close() }, nil
+}
+
+// makePolling is the lock that people write by hand on go-redis: SET NX PX, every
+// 10 ms until it succeeds, and a script that deletes the key if the token is theirs.
+func makePolling(addr string) (lock, func(), error) {
+	rdb := redis.NewClient(patient(addr))
+	take := func(ctx context.Context, key string) (func() error, error) {
+		token := rand.Text()
+		for {
+			ok, err := rdb.SetNX(ctx, key, token, ttl).Result()
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				return func() error { return deleteOwn(ctx, rdb, key, token) }, nil
+			}
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+	return take, func() { _ = rdb.Close() }, nil
+}
+
+var compareAndDelete = redis.NewScript("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+
+// deleteOwn deletes the key if it has the token. It is Script.Run without the two
+// allocations of looking at no error.
+func deleteOwn(ctx context.Context, rdb *redis.Client, key, token string) error {
+	err := rdb.EvalSha(ctx, compareAndDelete.Hash(), []string{key}, token).Err()
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return compareAndDelete.Eval(ctx, rdb, []string{key}, token).Err()
+	}
+	return err
 }
 
 // patient lets a client wait for a connection, as 64 of them that start at once have to.

@@ -12,10 +12,8 @@ import (
 // The goroutine of a waiter is its caller's, and not counted.
 func memory(ctx context.Context, s *server) error {
 	const leases, waiters = 2000, 200
-	fmt.Println("## Memory and goroutines")
-	fmt.Println()
-	row("lock", "bytes a lease ÷ redislock", "bytes a lease", "goroutines a lease", "bytes a waiter", "goroutines a waiter")
-	row("---", "---", "---", "---", "---", "---")
+	title("Memory and goroutines",
+		"lock", "bytes a lease ÷ redislock", "bytes a lease", "goroutines a lease", "bytes a waiter", "goroutines a waiter")
 	type cost struct{ bytes, goroutines float64 }
 	held, waiting := map[string]cost{}, map[string]cost{}
 	for _, m := range makers {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -66,37 +64,4 @@ func (s *server) stop() {
 	_ = s.rdb.Close()
 	s.kill()
 	_ = os.RemoveAll(s.dir)
-}
-
-// A monitor counts the commands that clients send. Those that scripts call are not
-// counted.
-type monitor struct {
-	conn net.Conn
-	n    atomic.Int64
-}
-
-func (s *server) monitor() (*monitor, error) {
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		return nil, err
-	}
-	m := &monitor{conn: conn}
-	if _, err := fmt.Fprint(conn, "MONITOR\r\n"); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(conn)
-	lines.Scan() // OK
-	go func() {
-		for lines.Scan() {
-			if !strings.Contains(lines.Text(), " lua] ") {
-				m.n.Add(1)
-			}
-		}
-	}()
-	return m, nil
-}
-
-func (m *monitor) stop() int64 {
-	_ = m.conn.Close()
-	return m.n.Load()
 }
