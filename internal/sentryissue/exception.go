@@ -8,6 +8,7 @@ import (
 	"github.com/getsentry/sentry-go"
 	otelconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"github.com/otellock/otellock-go/internal/window"
 	"github.com/otellock/otellock-go/semconv"
 )
 
@@ -79,23 +80,13 @@ func (f *facts) errorTypes() (urgent, others []string) {
 		if i < len(counts) && counts[i] > 0 {
 			s = fmt.Sprintf("%s %d", s, counts[i])
 		}
-		if isUrgent(t) && t != f.errorType {
+		if window.IsUrgent(t) && t != f.errorType {
 			urgent = append(urgent, s)
 		} else {
 			others = append(others, s)
 		}
 	}
 	return urgent, others
-}
-
-// isUrgent reports whether an operator must act on an error type before all
-// others: credentials, a server that takes no writes, a lease of somebody else.
-func isUrgent(errorType string) bool {
-	switch errorType {
-	case "stolen", "NOAUTH", "WRONGPASS", "NOPERM", "READONLY":
-		return true
-	}
-	return false
 }
 
 // words says what an error type means. Types without an entry, such as Redis

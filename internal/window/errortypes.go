@@ -40,6 +40,10 @@ var urgent = []string{
 	"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "READONLY", "MISCONF", "OOM", "WRONGTYPE", "CROSSSLOT",
 }
 
+// IsUrgent reports whether an operator must act on an error type before all others:
+// credentials, a server that takes no writes, a lease that was lost.
+func IsUrgent(errorType string) bool { return slices.Contains(urgent, errorType) }
+
 // list returns the types that have a count or a bit in named, and how many each
 // has: those that an operator must act on, then the most frequent, at most eight.
 func (t *errorTypes) list(counts *[maxTypes]uint64, named uint32) (names []string, numbers []uint64) {
