@@ -15,8 +15,9 @@ func (l *lease) renewAt(now time.Time) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	if w.failed != nil {
-		at = now.Add(max(l.lossAt().Sub(now)/4, w.ttl/32))
-		return at, at.Before(l.lossAt())
+		least := w.ttl / 32 // of a pause, and of a timeout: a shorter one says nothing of the backend
+		at = now.Add(max(l.lossAt().Sub(now)/4, least))
+		return at, !at.Add(2 * least).After(l.lossAt())
 	}
 	at = w.from.Add(deadline.Sub(w.from) / 3)
 	if extended := deadline.Add(-c.ttl * 2 / 3); at.Before(extended) { // by more than a time to live

@@ -226,7 +226,7 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 		}
 		r, err = b.run(ctx, b.rdb, &releaseAndWake, c, withList(c.Key), name)
 	}
-	if noList(err) {
+	if err != nil && noList(err) {
 		forbidden := err
 		r, err = b.run(ctx, b.rdb, &release, c, []string{c.Key})
 		if err == nil && forbids(forbidden) {

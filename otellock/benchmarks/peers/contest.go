@@ -159,7 +159,7 @@ func handOver(ctx context.Context, s *server) error {
 			measured, commands := map[string][]figures{}, map[string]float64{}
 			for round := range *rounds {
 				for _, m := range makers {
-					c.Lock, c.Key = m.name, fmt.Sprintf("peers:%s:%d:%v:%d", m.name, all, hold, round)
+					c.Lock, c.Key = m.name, fmt.Sprint("peers:", m.name, shape.name, hold, round)
 					t, err := c.play(ctx, lasts)
 					if err != nil {
 						return fmt.Errorf("%s, %s: %w", shape.name, m.name, err)
@@ -168,6 +168,7 @@ func handOver(ctx context.Context, s *server) error {
 					if round > 0 {
 						continue
 					}
+					c.Key += ":counted"
 					if commands[m.name], err = c.counted(ctx, s, lasts); err != nil {
 						return fmt.Errorf("%s, %s: %w", shape.name, m.name, err)
 					}
