@@ -121,7 +121,8 @@ func TestWrappedLocksAnswerTheQuestionsThatOurOwnAnswers(t *testing.T) {
 	redis.Kill()
 	etcd.Stop()
 	// A series that is born with the outage has no increase before its second failure.
-	for range 3 {
+	// On a busy machine rueidislock has two: some of its refusals are timeouts.
+	for range 5 {
 		each(func(l wrappedLock) {
 			var group sync.WaitGroup
 			for range 5 {
