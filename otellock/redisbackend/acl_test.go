@@ -153,6 +153,23 @@ func (u *user) locks(t *testing.T) []string {
 			until("it is in the list", inList(2))
 			return errors.Join(lease.Release(ctx), ended(waiting[0]), ended(waiting[1]))
 		}},
+		{"be woken, and find the lock taken", func() error {
+			b, rival, w := newBackend(t, u.client(t)), newBackend(t, u.client(t)), &wokenWaiter{}
+			taken := otellock.Claim{Key: u.key, Token: "t", TTL: time.Minute}
+			c := otellock.Claim{Key: u.key, Token: "beaten", TTL: time.Minute, Again: true, Waiter: w}
+			_, err := rival.Acquire(patient(t), taken)
+			until("it is in the list", func() bool {
+				g, _ := b.Acquire(patient(t), c)
+				return g.Queued
+			})
+			woken := w.wakes.Load()
+			err = errors.Join(err, rival.Release(patient(t), taken))
+			until("it is woken", func() bool { return w.wakes.Load() > woken })
+			_, err2 := rival.Acquire(patient(t), taken)
+			_, err3 := b.Acquire(patient(t), c)
+			b.Forget(u.key, w)
+			return errors.Join(err, err2, err3, rival.Release(patient(t), taken))
+		}},
 		{"fence", func() error {
 			lease, err := u.process(t, otellock.WithFencing()).Lock(ctx)
 			return errors.Join(err, lease.Release(ctx))

@@ -138,8 +138,8 @@ func (b *Backend) Acquire(ctx context.Context, c otellock.Claim) (otellock.Grant
 // the key, by the same command if it has asked before.
 func (b *Backend) acquire(ctx context.Context, to processor, c otellock.Claim) (otellock.Grant, error) {
 	if c.Waiter != nil && c.Again && !c.Fence {
-		if name := b.waiters.listen(c.Key, c.Waiter); name != "" {
-			return b.acquireOrEnlist(ctx, to, c, name)
+		if name, end := b.waiters.listen(c.Key, c.Waiter); name != "" {
+			return b.acquireOrEnlist(ctx, to, c, name, end)
 		}
 	}
 	grant, err := b.take(ctx, to, c)
@@ -221,10 +221,10 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	if !b.waiters.isMute() {
 		name := ""
 		if c.Waiter != nil {
-			name = b.waiters.listen(c.Key, c.Waiter)
+			name, _ = b.waiters.listen(c.Key, c.Waiter)
 			b.waiters.sent(c.Key, name)
 		}
-		r, err = b.run(ctx, b.rdb, &releaseAndWake, c, withList(c.Key), name)
+		r, err = b.run(ctx, b.rdb, &releaseAndWake, c, withList(c.Key), name, last)
 	}
 	if err != nil && noList(err) {
 		forbidden := err
@@ -236,7 +236,7 @@ func (b *Backend) Release(ctx context.Context, c otellock.Claim) error {
 	if err == nil {
 		switch r.code {
 		case wokeSelf:
-			b.waiters.wake(c.Key, false)
+			b.waiters.call(c.Key, false)
 		case wokeNobody:
 			if c.Waiter != nil {
 				c.Waiter.WakeAlone()

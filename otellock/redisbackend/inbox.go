@@ -129,7 +129,7 @@ func (in *inbox) readOnce() (opened bool, err error) {
 		case *redis.Message:
 			if opened = true; m.Payload == "" {
 				in.open(name)
-			} else if !in.waiters.wake(m.Payload, true) {
+			} else if !in.waiters.call(m.Payload, true) {
 				go in.waiters.backend.leave(m.Payload, name) // nobody waits any more
 			}
 		}

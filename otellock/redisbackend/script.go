@@ -57,12 +57,12 @@ const foreign = `
   if #value > 200 then value = '' end
   return {value, redis.pcall('PTTL', KEYS[1])}`
 
-// list puts ARGV[2] at the end of KEYS[2], unless it is in there. A list that cannot
+// list puts ARGV[2] at the end of KEYS[2] that ARGV[3] says, unless it is in there. A list that cannot
 // expire would stay for ever. A failure is told from one of the key: a busy lock is
 // busy without the list.
 const list = `
   local place = redis.pcall('LPOS', KEYS[2], ARGV[2])
-  if not place then place = redis.pcall('RPUSH', KEYS[2], ARGV[2]) end
+  if not place then place = redis.pcall(ARGV[3], KEYS[2], ARGV[2]) end
   if type(place) ~= 'table' then
     place = redis.pcall('PEXPIRE', KEYS[2], 2000)
     if type(place) == 'table' then redis.pcall('LREM', KEYS[2], 0, ARGV[2]) end

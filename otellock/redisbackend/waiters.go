@@ -49,15 +49,22 @@ func (ws *waiters) init(b *Backend) {
 	ws.backend, ws.byKey, ws.inboxes = b, map[string]*waited{}, map[*redis.Client]*inbox{}
 }
 
-// listen registers the waiter for the key, and returns the name of the inbox, which
-// belongs into the key's list. It is empty while the inbox is not read: the waiter is
-// woken once it is, and asks again.
-func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
+// The ends of the list of a key. Who was called and finds the lock taken by a newcomer
+// is the next to be called.
+const (
+	first = "lpush"
+	last  = "rpush"
+)
+
+// listen registers the waiter for the key. It returns the name of the inbox, and the end
+// of the key's list where that belongs. The name is empty while the inbox is not read:
+// the waiter is woken once it is, and asks again.
+func (ws *waiters) listen(key string, w otellock.Waiter) (name, end string) {
 	node := ws.backend.master(key)
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.mute || node == nil {
-		return ""
+		return "", ""
 	}
 	k := ws.byKey[key]
 	if k == nil {
@@ -71,7 +78,10 @@ func (ws *waiters) listen(key string, w otellock.Waiter) (name string) {
 		}
 		k.inbox, k.place = ws.use(node), none
 	}
-	return k.inbox.name
+	if k.place == called {
+		return k.inbox.name, first
+	}
+	return k.inbox.name, last
 }
 
 // sent notes that the inbox may be in the list of the key.
@@ -92,14 +102,24 @@ func (ws *waiters) granted(key string) {
 	}
 }
 
-// wake lets whoever waits for the key in this process ask again, because the inbox was
-// taken out of the list, or may have been. It reports whether there is anybody.
+// call wakes whoever waits for the key in this process, because a release has taken the
+// inbox out of the list. It reports whether there is anybody.
+func (ws *waiters) call(key string, remote bool) bool {
+	ws.mu.Lock()
+	if k := ws.byKey[key]; k != nil {
+		k.place = called
+	}
+	ws.mu.Unlock()
+	return ws.wake(key, remote)
+}
+
+// wake lets whoever waits for the key in this process ask again, because the inbox may
+// not be in the list. It reports whether there is anybody.
 func (ws *waiters) wake(key string, remote bool) bool {
 	ws.mu.Lock()
 	k := ws.byKey[key]
 	var who []otellock.Waiter
 	if k != nil {
-		k.place = called
 		for w := range k.who {
 			who = append(who, w)
 		}
@@ -160,7 +180,7 @@ func (ws *waiters) forbidden(err error) {
 	go func() { // its handler may hang or panic
 		defer func() { _ = recover() }()
 		logger.Info("otellock: the Redis user may not do what wakes waiters, so that they poll; it needs the rules "+
-			"~otellock:waiters* &otellock:inbox:* +lpos +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
+			"~otellock:waiters* &otellock:inbox:* +lpos +lpush +rpush +lpop +lrem +exists +pexpire +publish +subscribe +ping",
 			"error.type", code(strings.TrimPrefix(answer.Error(), "NOLIST ")))
 	}()
 }
@@ -210,7 +230,7 @@ func (b *Backend) Node(key string) string {
 
 // enlist puts a waiter who was told busy into the list of the key.
 func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, told otellock.Grant) (otellock.Grant, error) {
-	name := b.waiters.listen(c.Key, c.Waiter)
+	name, end := b.waiters.listen(c.Key, c.Waiter)
 	if name == "" {
 		if c.Again || c.Fence { // a script has looked already
 			return told, nil
@@ -218,7 +238,7 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 		return b.refused(ctx, to, c)
 	}
 	b.waiters.sent(c.Key, name)
-	r, err := b.run(ctx, to, &enlist, otellock.Claim{}, withList(c.Key), name)
+	r, err := b.run(ctx, to, &enlist, otellock.Claim{}, withList(c.Key), name, end)
 	var answer redis.Error
 	switch {
 	case err == nil && r.foreign:
@@ -238,8 +258,8 @@ func (b *Backend) enlist(ctx context.Context, to processor, c otellock.Claim, to
 }
 
 // acquireOrEnlist takes the key, or puts the inbox into its list.
-func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.Claim, name string) (otellock.Grant, error) {
-	r, err := b.run(ctx, to, &acquireOrEnlist, c, withList(c.Key), name, milliseconds(c.TTL))
+func (b *Backend) acquireOrEnlist(ctx context.Context, to processor, c otellock.Claim, name, end string) (otellock.Grant, error) {
+	r, err := b.run(ctx, to, &acquireOrEnlist, c, withList(c.Key), name, end, milliseconds(c.TTL))
 	switch {
 	case noList(err): // the key was not taken
 		grant, without := b.take(ctx, to, c)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -418,6 +419,50 @@ func TestAReleaseSucceedsWhereTheServerForbidsWakeUpsFromThenOn(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A newcomer may take the lock before the one that was called asks.
+func TestAWaiterThatIsCalledAndBeatenIsTheNextToBeCalled(t *testing.T) {
+	server := redistest.Start(t)
+	admin, rival := server.Client(), newBackend(t, client(t, server.Addr))
+	list := func() []string {
+		return admin.LRange(t.Context(), "otellock:waiters{"+claim.Key+"}", 0, -1).Val()
+	}
+	take := func() {
+		t.Helper()
+		if g, err := rival.Acquire(patient(t), claim); err != nil || !g.Acquired {
+			t.Fatalf("Acquire: %v, %v", g, err)
+		}
+	}
+	take()
+	var waiting [2]func() otellock.Grant
+	var woken [2]*wokenWaiter
+	for i := range waiting {
+		b, w := newBackend(t, client(t, server.Addr)), &wokenWaiter{}
+		c := again(claim)
+		c.Token, c.Waiter = "waiter", w
+		t.Cleanup(func() { b.Forget(c.Key, w) })
+		woken[i], waiting[i] = w, func() otellock.Grant {
+			g, err := b.Acquire(patient(t), c)
+			if err != nil {
+				t.Error(err)
+			}
+			return g
+		}
+		poll(t, "it is in the list", func() bool { return waiting[i]().Queued })
+	}
+	before, wakes := list(), woken[0].wakes.Load()
+	if err := rival.Release(patient(t), claim); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "the first is called", func() bool { return woken[0].wakes.Load() > wakes })
+	take()
+	if g := waiting[0](); !g.Queued {
+		t.Errorf("the one that was beaten: %v, want a place in the list", g)
+	}
+	if got := list(); !slices.Equal(got, before) || len(got) != 2 {
+		t.Errorf("the list is %v, want %v", got, before)
 	}
 }
 
